@@ -1,0 +1,83 @@
+"""The seams: what a judge, domain, generator, trainer and store must do. Structural: nothing to inherit.
+
+An implementation is one file and one line in the dict of names beside it; a dotted path
+`package.module:Class` in the config loads one from outside the package the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from forge.types import Adapter, Attempt, Completion, Pair, Problem, Prompt, Sampling, Verdict
+
+
+class Judge(Protocol):
+    """Turns attempts into verdicts. Knows nothing of models."""
+
+    version: str
+    """Name, version and isolation level: goes into every verdict; a change makes old verdicts owed again."""
+
+    def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
+        """One verdict for each item, in the same order; its own failure is `error`, never `fail`."""
+        ...
+
+
+class Domain(Judge, Protocol):
+    """A kind of problem that can be judged and, where the domain allows, invented."""
+
+    name: str
+
+    def parse(self, completion: str) -> Problem | str:
+        """The problem that a proposal states, or the named reason why it states none. Executes nothing."""
+        ...
+
+    def vet(self, problems: Sequence[Problem], seed: int) -> Iterator[Problem | str]:
+        """For each parsed problem, in order: the problem fit for use, its tests strengthened, or a reason."""
+        ...
+
+    def overlap_keys(self, text: str) -> frozenset[str]:
+        """Normal forms of a prompt or an answer: two texts that share one state the same thing."""
+        ...
+
+
+class Generator(Protocol):
+    """Turns prompts into completions."""
+
+    name: str
+    """Backend, model and adapter digest: goes into every attempt."""
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        """Answer every prompt; completions come as they finish, `index` restores the order.
+
+        Equal prompts, sampling and batch give equal completions on the same machine.
+
+        Raises:
+            GeneratorError: the backend failed, or a prompt cannot fit.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """Turns pairs into an adapter."""
+
+    def train(self, pairs: Sequence[Pair], out: Path, seed: int) -> Adapter:
+        """Train on `prompt` and `chosen`; write only below `out`, the marker last.
+
+        Raises:
+            TrainerError: there is nothing to learn from, or training diverged.
+        """
+        ...
+
+
+class Store(Protocol):
+    """One append-only file of rows per noun."""
+
+    def read(self) -> list[Mapping[str, Any]]:
+        """All whole rows; a torn last line is not one."""
+        ...
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Add rows so that each is on the disk whole or not at all."""
+        ...
