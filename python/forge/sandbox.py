@@ -1,0 +1,358 @@
+"""Runs untrusted Python programs against tests, in parallel, and proves what it says about them.
+
+A `Sandbox` owns a few warm interpreters behind walls; `run` streams jobs through them and yields one
+`Execution` for each. A pass means that every test ran and held, seen from outside the program: tests and
+program live in different processes, and only plain values travel between them. Where that cannot be done
+the two share a process, and the execution says so.
+
+This module is the thin Python face: it checks and converts. It does not decide what a verdict means, knows
+no model and no domain, and never raises because of what a program does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from forge import _core
+from forge.errors import SandboxError
+from forge.types import Outcome
+
+_BOOT = (
+    "import sys, _imp\n"
+    "from importlib.machinery import ExtensionFileLoader, ModuleSpec\n"
+    "path = sys.argv[1]\n"
+    "spec = ModuleSpec('forge._core', ExtensionFileLoader('forge._core', path), origin=path)\n"
+    "core = _imp.create_dynamic(spec)\n"
+    "_imp.exec_dynamic(core)\n"
+    "core.zygote()\n"
+)
+_FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8", "-W", "ignore")
+_ENVIRONMENT = (("PYTHONHASHSEED", "0"),)
+_FIRST_USER = 1_879_048_192
+_USERS = 1 << 28
+_IN_FLIGHT_PER_WORKER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one job may use: seconds, bytes and counts. Both its processes have each limit to themselves."""
+
+    wall: float = 10.0
+    cpu: float = 5.0
+    memory: int = 512 << 20
+    output: int = 64 << 10
+    processes: int = 16
+    files: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if a limit is not a positive number."""
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not 0 < value < 1 << 62:
+                raise ValueError(f"limit {name} should be positive, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One program and its tests.
+
+    `tests` are Python statements, each one test; they call `entry_point` and other functions of `source`
+    by name, and run beside `setup`, out of the program's sight. `probes` are expressions evaluated after
+    the tests.
+    """
+
+    source: str
+    tests: Sequence[str] = ()
+    entry_point: str = ""
+    setup: str = ""
+    probes: Sequence[str] = ()
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the test at index `test` did not hold.
+
+    `kind` is `value` (a comparison: `got` and `expected` are representations), `raise` (`exception` and
+    `message`) or `false` (any other assertion). All texts are bounded and the same on every run.
+    """
+
+    test: int
+    kind: str
+    call: str
+    got: str
+    expected: str
+    exception: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The plain value of a probe and its representation, or the exception that it raised."""
+
+    value: Any
+    text: str
+    exception: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What the sandbox saw of the job at position `index`.
+
+    `behaviour` is a hash of everything the program answered, in order: equal programs, equal behaviour.
+    `seconds` is wall time, `cpu` the CPU seconds of all processes, `memory` the largest process in bytes.
+    """
+
+    index: int
+    outcome: Outcome
+    tests_passed: int = 0
+    tests_total: int = 0
+    failures: tuple[Failure, ...] = ()
+    values: tuple[Probe, ...] = ()
+    behaviour: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    isolation: str = ""
+    shared_process: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """One thing that candidates must not be able to do: whether it is enforced here, and what was seen."""
+
+    name: str
+    enforced: bool
+    how: str
+
+
+@dataclass(slots=True)
+class _Feed:
+    """The positions of jobs that never reach a worker, and of those that do."""
+
+    positions: dict[int, int] = field(default_factory=dict)
+    ready: list[Execution] = field(default_factory=list)
+
+
+class Sandbox:
+    """Warm interpreters behind walls. Use as a context manager; leaving it ends every process.
+
+    Args:
+        workers: how many jobs run at once; the number of usable processors if None.
+        limits: for jobs that bring none of their own.
+        require: the least isolation to accept: `full`, `no-namespaces` or `rlimits-only`.
+        allow_shared: whether jobs whose tests cannot be kept apart may share a process with the program;
+            if not, they end `refused`.
+
+    Raises:
+        SandboxError: this host gives less isolation than required, or no worker can be started.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        limits: Limits = Limits(),
+        require: str = "full",
+        allow_shared: bool = True,
+        *,
+        level: str = "full",
+    ) -> None:
+        levels = _core.levels()
+        for name in (require, level):
+            if name not in levels:
+                raise SandboxError(f"no isolation level {name!r}", hint=f"use one of {', '.join(levels)}")
+        self.limits = limits
+        self.workers = workers if workers is not None else len(os.sched_getaffinity(0))
+        readable, covered = _library()
+        try:
+            self._core = _core.Supervisor(
+                program=getattr(sys, "_base_executable", None) or sys.executable,
+                arguments=[*_FLAGS, "-c", _BOOT, _core.__file__],
+                environment=list(_ENVIRONMENT),
+                readable=readable,
+                covered=covered,
+                scratch=limits.files,
+                user=_FIRST_USER + os.getpid() * 64 % _USERS,
+                most=level,
+                least=require,
+                workers=self.workers,
+                allow_shared=allow_shared,
+            )
+        except RuntimeError as error:
+            raise SandboxError(
+                f"isolation {require!r} cannot be reached: {error}",
+                hint="allow user namespaces for this user, or accept less with a lower `require`",
+            ) from error
+        self.isolation: str = self._core.level
+        self.version: str = _core.version
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every process. Harmless if done before."""
+        self._core.close()
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Execution]:
+        """Execute jobs and yield each execution as it finishes; `index` is the job's position.
+
+        Jobs are taken from the iterable as there is room for them, so that it may still be producing.
+        Closing the iterator early, or an exception in it, ends what is still running.
+        """
+        batch = self._core.batch()
+        feed = _Feed()
+        room = self.workers * _IN_FLIGHT_PER_WORKER
+        try:
+            for position, job in enumerate(jobs):
+                self._submit(batch, feed, position, job)
+                while len(feed.positions) >= room:
+                    yield from self._finished(batch, feed, 3600.0)
+                yield from self._finished(batch, feed, 0.0)
+            while feed.positions:
+                yield from self._finished(batch, feed, 3600.0)
+        finally:
+            batch.cancel()
+
+    def _submit(self, batch: _core.Batch, feed: _Feed, position: int, job: Job) -> None:
+        reason = ""
+        texts: list[bytes] = []
+        try:
+            texts = [text.encode() for text in (job.source, job.entry_point, job.setup, *job.tests, *job.probes)]
+        except UnicodeEncodeError:
+            reason = "lone surrogate in the text"
+        if any(b"\0" in text for text in texts):
+            reason = "null character in the text"
+        if not job.tests and not job.probes:
+            reason = reason or "no tests"
+        number: int | None = None
+        if not reason:
+            limits = job.limits or self.limits
+            source, entry_point, setup = texts[:3]
+            count = 3 + len(job.tests)
+            number = batch.submit(
+                source,
+                texts[3:count],
+                entry_point,
+                setup,
+                texts[count:],
+                (limits.wall, limits.cpu, limits.memory, limits.output, limits.processes, limits.files),
+            )
+            reason = "too large" if number is None else ""
+        if number is not None:
+            feed.positions[number] = position
+            return
+        total = len(job.tests)
+        feed.ready.append(
+            Execution(position, Outcome.INVALID, tests_total=total, detail=reason, isolation=self.isolation)
+        )
+
+    def _finished(self, batch: _core.Batch, feed: _Feed, patience: float) -> Iterator[Execution]:
+        while feed.ready:
+            yield feed.ready.pop(0)
+        while feed.positions:
+            facts = batch.next(patience)
+            if facts is None:
+                return
+            patience = 0.0
+            yield _execution(facts, feed.positions.pop(facts["index"]))
+
+
+def _execution(facts: dict[str, Any], position: int) -> Execution:
+    facts["index"] = position
+    facts["outcome"] = Outcome(facts["outcome"])
+    facts["failures"] = tuple(Failure(test, *texts) for test, texts in facts["failures"])
+    facts["values"] = tuple(Probe(*parts) for parts in facts.pop("probes"))
+    return Execution(**facts)
+
+
+def _library() -> tuple[list[str], list[str]]:
+    """What of the interpreter's installation candidates may read, and what inside it stays empty."""
+    names = {"installed_base": sys.base_prefix, "base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    names["installed_platbase"] = sys.base_exec_prefix
+    readable = {sysconfig.get_path(key, vars=names) for key in ("stdlib", "platstdlib")}
+    shared = sysconfig.get_config_var("LIBDIR")
+    files = []
+    if shared and sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        files = [str(path) for path in Path(shared).glob("libpython*.so*")]
+    covered = [os.path.join(path, name) for path in readable for name in ("site-packages", "dist-packages")]
+    covered += ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages"]
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    covered += [f"/usr/local/lib/{version}/{name}" for name in ("site-packages", "dist-packages")]
+    return sorted(readable) + sorted(files), covered
+
+
+_ATTEMPTS: dict[str, str] = {
+    "files": "return open('/etc/passwd').read(9)",
+    "processes in sight": "return os.listdir('/proc/self')[0]",
+    "environment": "return os.environ['PATH']",
+    "library": "path = os.path.dirname(os.__file__) + '/probe'\nos.mkdir(path)\nos.rmdir(path)\nreturn path",
+    "sockets": "return str(socket.socket().fileno())",
+    "signals": "need(os.getppid() > 0)\nreturn os.kill(os.getppid(), 0) or 'sent'",
+    "tracing": "return call('ptrace', 16, os.getppid() or 2, 0, 0)",
+    "namespaces": "return call('unshare', 0x10000000)",
+    "mounts": "return call('mount', b'none', b'/tmp', b'tmpfs', 0, None)",
+    "privileges": "return os.setuid(0) or 'became root'",
+    "shared memory": "return call('shmget', 77, 4096, 0o1666)",
+    "other programs": "import subprocess\nreturn subprocess.check_output(['/bin/sh', '-c', 'echo ran'])",
+    "processes": "for count in range(256):\n    if os.fork() == 0: time.sleep(9)\nreturn 'made 256'",
+    "memory": "return len(bytearray(1 << 34))",
+    "disk": "return open('fill', 'wb').write(bytes(64 << 20))",
+    "output": "return os.write(1, bytes(1 << 20)) and time.sleep(0.2)",
+    "CPU time": "while True: pass",
+    "wall time": "time.sleep(9)\nreturn 'slept'",
+}
+_PREFACE = """import ctypes, os, signal, socket, sys, time
+def need(truth):
+    if not truth:
+        raise OSError("nothing in sight")
+def call(name, *arguments):
+    answer = getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments)
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return answer
+"""
+
+
+def probe(level: str = "full") -> list[Wall]:
+    """Try, from inside, to get through each wall that this host offers up to `level`.
+
+    Raises:
+        SandboxError: no worker can be started at all.
+    """
+    limits = Limits(wall=1.5, cpu=0.5, memory=128 << 20, output=4096, files=1 << 20)
+    jobs = []
+    for body in _ATTEMPTS.values():
+        lines = "".join(f"    {line}\n" for line in body.split("\n"))
+        jobs.append(Job(f"{_PREFACE}def attempt():\n{lines}", (), "attempt", "", ("attempt()",)))
+    jobs.append(Job("def attempt():\n    return 'ran'\n", (), "attempt", "", ("attempt()",)))
+    with Sandbox(2, limits, require="rlimits-only", level=level) as sandbox:
+        found = sorted(sandbox.run(jobs), key=lambda execution: execution.index)
+    *attempts, control = found
+    if control.outcome != Outcome.PASS:
+        raise SandboxError(f"an honest program ends as {control.outcome}: {control.detail}")
+    return [_wall(name, execution) for name, execution in zip(_ATTEMPTS, attempts, strict=True)]
+
+
+def _wall(name: str, execution: Execution) -> Wall:
+    if execution.outcome == Outcome.PASS:
+        return Wall(name, False, f"reached: {execution.values[0].text}")
+    if execution.outcome == Outcome.FAIL:
+        refusal = execution.values[0]
+        return Wall(name, True, f"{refusal.exception}: {refusal.message}")
+    return Wall(name, execution.outcome != Outcome.ERROR, f"{execution.outcome}: {execution.detail}")

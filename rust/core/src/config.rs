@@ -1,0 +1,228 @@
+//! What a zygote is told at its start, and what a job asks for.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::value::Value;
+
+/// How much isolation there is, from most to least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only resource limits: no protection against malice.
+    RlimitsOnly,
+    /// System-call filters and Landlock, no namespaces, no processes.
+    NoNamespaces,
+    /// Everything.
+    Full,
+}
+
+impl Level {
+    /// Every level, the strongest first.
+    pub const ALL: [Self; 3] = [Self::Full, Self::NoNamespaces, Self::RlimitsOnly];
+
+    /// The name that verdicts carry.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoNamespaces => "no-namespaces",
+            Self::RlimitsOnly => "rlimits-only",
+        }
+    }
+
+    /// The level of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// What a zygote needs to know to shut itself in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confinement {
+    /// How far to go.
+    pub level: Level,
+    /// Files and directories that candidates may read: the interpreter's library.
+    pub readable: Vec<PathBuf>,
+    /// Directories inside those that stay empty.
+    pub covered: Vec<PathBuf>,
+    /// Size of the private writable directory, in bytes.
+    pub scratch: u64,
+    /// The unprivileged user to become when started by root.
+    pub user: u32,
+}
+
+fn paths(paths: &[PathBuf]) -> Value {
+    let bytes = |path: &PathBuf| Value::Bytes(path.as_os_str().as_bytes().to_vec());
+    Value::List(paths.iter().map(bytes).collect())
+}
+
+fn to_paths(value: &Value) -> Result<Vec<PathBuf>> {
+    let Value::List(items) = value else {
+        return Err(Error::Malformed("not a list of paths"));
+    };
+    items
+        .iter()
+        .map(|item| match item {
+            Value::Bytes(bytes) => Ok(PathBuf::from(OsString::from_vec(bytes.clone()))),
+            _ => Err(Error::Malformed("not a path")),
+        })
+        .collect()
+}
+
+impl Confinement {
+    /// For the wire.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Tuple(vec![
+            Value::text(self.level.name()),
+            paths(&self.readable),
+            paths(&self.covered),
+            Value::Int(self.scratch.cast_signed()),
+            Value::Int(i64::from(self.user)),
+        ])
+    }
+
+    /// From the wire.
+    ///
+    /// # Errors
+    /// The value is something else.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        let malformed = Error::Malformed("not a confinement");
+        let Some([level, readable, covered, scratch, user]) = value.items() else {
+            return Err(malformed);
+        };
+        let (Some(level), Some(scratch), Some(user)) =
+            (Level::named(&level.lossy()), scratch.int(), user.int())
+        else {
+            return Err(malformed);
+        };
+        Ok(Self {
+            level,
+            readable: to_paths(readable)?,
+            covered: to_paths(covered)?,
+            scratch: scratch.cast_unsigned(),
+            user: u32::try_from(user).map_err(|_| malformed)?,
+        })
+    }
+}
+
+/// What each process of a job may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Time on the wall, from start to end.
+    pub wall: Duration,
+    /// CPU time of one process.
+    pub cpu: Duration,
+    /// Address space of one process beyond the zygote's own, in bytes.
+    pub memory: u64,
+    /// Bytes printed, standard output and standard error each.
+    pub output: usize,
+    /// Processes and threads at once.
+    pub processes: u64,
+    /// The largest file, in bytes.
+    pub files: u64,
+}
+
+/// One program with its tests.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The candidate, as UTF-8.
+    pub source: Vec<u8>,
+    /// Statements, each one test, as UTF-8.
+    pub tests: Vec<Vec<u8>>,
+    /// The function that the tests call.
+    pub entry_point: Vec<u8>,
+    /// What to execute before the tests, beside them.
+    pub setup: Vec<u8>,
+    /// Expressions to evaluate after the tests.
+    pub probes: Vec<Vec<u8>>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What a zygote is asked to start: the part of a job that it needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// One process for source and tests, instead of one each.
+    pub shared: bool,
+    /// CPU seconds after which the kernel itself ends a process.
+    pub cpu: u64,
+    /// Bytes of address space beyond the zygote's own.
+    pub memory: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// Bytes of the largest file.
+    pub files: u64,
+}
+
+impl Request {
+    /// The request for a job.
+    #[must_use]
+    pub fn new(limits: &Limits, shared: bool) -> Self {
+        Self {
+            shared,
+            cpu: limits.cpu.as_secs() + 2,
+            memory: limits.memory,
+            processes: limits.processes,
+            files: limits.files,
+        }
+    }
+
+    /// For the wire.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        let numbers = [self.cpu, self.memory, self.processes, self.files];
+        let mut items = vec![Value::Bool(self.shared)];
+        items.extend(numbers.map(|number| Value::Int(number.cast_signed())));
+        Value::Tuple(items)
+    }
+
+    /// From the wire.
+    ///
+    /// # Errors
+    /// The value is something else.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        match value.items() {
+            Some(
+                [
+                    Value::Bool(shared),
+                    Value::Int(cpu),
+                    Value::Int(memory),
+                    Value::Int(processes),
+                    Value::Int(files),
+                ],
+            ) => Ok(Self {
+                shared: *shared,
+                cpu: cpu.cast_unsigned(),
+                memory: memory.cast_unsigned(),
+                processes: processes.cast_unsigned(),
+                files: files.cast_unsigned(),
+            }),
+            _ => Err(Error::Malformed("not a request")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Confinement, Level, Request};
+    use std::path::PathBuf;
+
+    #[test]
+    fn confinements_and_requests_survive_the_wire() {
+        let confinement = Confinement {
+            level: Level::Full,
+            readable: vec![PathBuf::from("/usr/lib")],
+            covered: vec![],
+            scratch: 1 << 20,
+            user: 4_000_000_000,
+        };
+        assert_eq!(Confinement::from_value(&confinement.to_value()).ok(), Some(confinement));
+        let request = Request { shared: true, cpu: 3, memory: 1 << 40, processes: 4, files: 5 };
+        assert_eq!(Request::from_value(&request.to_value()).ok(), Some(request));
+    }
+}

@@ -1,0 +1,205 @@
+//! The walls that a zygote raises around itself, one function each, in the order of [`enter`] and [`close`].
+//!
+//! All of them are inherited by the candidates, so that a candidate pays for none. What a candidate needs
+//! beyond them (its own PID namespace, no capabilities, its own limits) is raised by `zygote` at its birth.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Confinement, Level};
+use crate::error::{Error, Result, Step};
+use crate::landlock;
+use crate::root;
+use crate::seccomp::Filters;
+use crate::sys;
+
+/// The user that a candidate sees itself as.
+const INSIDE_USER: u32 = 1000;
+const MOST_FILES: u64 = 4096;
+const STACK: u64 = 8 << 20;
+const LAST_CAPABILITY: libc::c_ulong = 63;
+
+/// What the walls need from outside themselves.
+#[derive(Debug)]
+pub struct Jail {
+    confinement: Confinement,
+    proc: OwnedFd,
+    /// Whether the zygote runs as a user that nothing else runs as.
+    pub own_user: bool,
+    page: u64,
+}
+
+impl Jail {
+    /// Takes hold of what later walls would hide.
+    ///
+    /// # Errors
+    /// There is no `/proc`.
+    pub fn new(confinement: Confinement) -> Result<Self> {
+        Ok(Self {
+            own_user: confinement.level == Level::Full,
+            proc: sys::open_directory(Path::new("/proc")).step("open /proc")?,
+            confinement,
+            page: 4096,
+        })
+    }
+
+    /// The level that is being built.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.confinement.level
+    }
+
+    /// Walls raised before the zygote proper exists: session and namespaces.
+    ///
+    /// # Errors
+    /// The host refuses one of them.
+    pub fn enter(&mut self) -> Result<()> {
+        leave_terminal()?;
+        if self.level() == Level::Full {
+            let root = sys::user() == 0;
+            if root {
+                self.private_root_as_root()?;
+                self.become_unprivileged()?;
+                self.new_namespaces()?;
+            } else {
+                self.new_namespaces()?;
+                root::build(&self.confinement, INSIDE_USER)?;
+            }
+            self.forbid_nested_namespaces()?;
+            // Changing the user has cancelled it.
+            sys::die_with_parent().step("die with the parent")?;
+        }
+        Ok(())
+    }
+
+    /// Walls raised once everything that candidates need is loaded, the irrevocable ones last.
+    ///
+    /// # Errors
+    /// The host refuses one of them.
+    pub fn close(&mut self) -> Result<()> {
+        let level = self.level();
+        self.volunteer_for_memory_shortage();
+        resource_limits()?;
+        shrink_bounding_set();
+        if level != Level::Full && sys::user() == 0 {
+            self.become_unprivileged()?;
+            self.own_user = true;
+        }
+        sys::die_with_parent().step("die with the parent")?;
+        sys::no_new_privileges().step("give up new privileges")?;
+        sys::set_dumpable(false).step("hide memory")?;
+        std::env::set_current_dir(if level == Level::Full { root::SCRATCH } else { "/" })
+            .step("enter the working directory")?;
+        if level >= Level::NoNamespaces {
+            self.file_access()?;
+            Filters::new()?.raise_base()?;
+        }
+        Ok(())
+    }
+
+    /// The address space that this process has, in bytes.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn address_space(&self) -> Result<u64> {
+        let text = self.read(c"self/statm")?;
+        let pages = text.split(' ').next().and_then(|word| word.parse::<u64>().ok());
+        pages.map(|pages| pages * self.page).ok_or(Error::Malformed("memory size of the zygote"))
+    }
+
+    fn private_root_as_root(&self) -> Result<()> {
+        sys::unshare(libc::CLONE_NEWNS).step("new mount namespace")?;
+        root::build(&self.confinement, self.confinement.user)
+    }
+
+    fn become_unprivileged(&self) -> Result<()> {
+        sys::become_user(self.confinement.user).step("become an unprivileged user")?;
+        // Changing the user hides this process from itself in /proc until this.
+        sys::set_dumpable(true).step("see oneself")
+    }
+
+    fn new_namespaces(&self) -> Result<()> {
+        let (user, group) = (sys::user(), sys::group());
+        let flags = libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWNET
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS;
+        sys::unshare(flags).step("new namespaces")?;
+        self.write(c"self/setgroups", "deny")?;
+        self.write(c"self/gid_map", &format!("{INSIDE_USER} {group} 1"))?;
+        self.write(c"self/uid_map", &format!("{INSIDE_USER} {user} 1"))?;
+        // Old kernels lack it, and it hides only names.
+        drop(sys::unshare(libc::CLONE_NEWCGROUP));
+        Ok(())
+    }
+
+    fn forbid_nested_namespaces(&self) -> Result<()> {
+        self.write(c"sys/user/max_user_namespaces", "0")
+    }
+
+    fn volunteer_for_memory_shortage(&self) {
+        // Where it is refused, the kernel picks a victim by size as always.
+        drop(self.write(c"self/oom_score_adj", "1000"));
+    }
+
+    fn file_access(&self) -> Result<()> {
+        let (readable, writable) = if self.level() == Level::Full {
+            (vec![PathBuf::from("/")], vec![PathBuf::from(root::SCRATCH)])
+        } else {
+            (root::readable(&self.confinement), Vec::new())
+        };
+        landlock::raise(&readable, &writable)
+    }
+
+    fn open(&self, path: &CStr, write: bool) -> Result<File> {
+        let proc: BorrowedFd<'_> = self.proc.as_fd();
+        let step = format!("open /proc/{}", path.to_string_lossy());
+        Ok(File::from(sys::open_below(proc, path, write).step(&step)?))
+    }
+
+    fn write(&self, path: &CStr, text: &str) -> Result<()> {
+        let step = format!("write /proc/{}", path.to_string_lossy());
+        self.open(path, true)?.write_all(text.as_bytes()).step(&step)
+    }
+
+    fn read(&self, path: &CStr) -> Result<String> {
+        let mut text = String::new();
+        self.open(path, false)?.read_to_string(&mut text).step("read /proc")?;
+        Ok(text)
+    }
+}
+
+fn leave_terminal() -> Result<()> {
+    // Refused only to a process that leads a group already, which then has left.
+    drop(sys::new_session());
+    sys::die_with_parent().step("die with the parent")
+}
+
+fn resource_limits() -> Result<()> {
+    let fixed = [
+        (libc::RLIMIT_CORE, 0),
+        (libc::RLIMIT_MEMLOCK, 0),
+        (libc::RLIMIT_MSGQUEUE, 0),
+        (libc::RLIMIT_RTPRIO, 0),
+        (libc::RLIMIT_NICE, 0),
+        (libc::RLIMIT_SIGPENDING, 256),
+        (libc::RLIMIT_STACK, STACK),
+        (libc::RLIMIT_NOFILE, MOST_FILES),
+    ];
+    fixed
+        .into_iter()
+        .try_for_each(|(resource, value)| sys::set_limit(resource, value).step("resource limits"))
+}
+
+fn shrink_bounding_set() {
+    for capability in 0..=LAST_CAPABILITY {
+        // Fails for numbers that this kernel does not know, and for those without the right to: they have
+        // no capabilities to lose.
+        drop(sys::drop_from_bounding_set(capability));
+    }
+}

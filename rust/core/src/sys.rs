@@ -1,0 +1,452 @@
+//! Thin, safe wrappers of the system calls that the standard library does not offer.
+//!
+//! Nothing here decides anything: each function is one call (or one call and its argument block), and turns
+//! the answer into an `io::Result`. Together with `child`, the only place with `unsafe`.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::time::Duration;
+
+use libc::{c_int, c_long, c_ulong};
+
+/// What `wait4` says about a process that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// The process.
+    pub pid: i32,
+    /// Its raw wait status.
+    pub status: i32,
+    /// The CPU time that it and its reaped descendants used.
+    pub cpu: Duration,
+    /// The most memory that it held at once, in bytes.
+    pub memory: u64,
+}
+
+pub(crate) fn check(answer: c_long) -> io::Result<c_long> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+fn check_int(answer: c_int) -> io::Result<c_int> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+fn owned(fd: RawFd) -> OwnedFd {
+    // SAFETY: called only with a descriptor that the kernel has just made for us.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A connected pair of stream sockets, closed on exec.
+pub fn stream_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    socket_pair(libc::SOCK_STREAM)
+}
+
+/// A connected pair of sockets that keep message boundaries, closed on exec.
+pub fn message_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    socket_pair(libc::SOCK_SEQPACKET)
+}
+
+fn socket_pair(kind: c_int) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [0; 2];
+    // SAFETY: `fds` has room for the two descriptors that the call writes.
+    check_int(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) })?;
+    Ok((owned(fds[0]), owned(fds[1])))
+}
+
+/// A pipe (reading end, writing end), closed on exec.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [0; 2];
+    // SAFETY: `fds` has room for the two descriptors that the call writes.
+    check_int(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    Ok((owned(fds[0]), owned(fds[1])))
+}
+
+/// An anonymous file in memory, closed on exec.
+pub fn memory_file(name: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string that outlives the call.
+    Ok(owned(check_int(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) })?))
+}
+
+/// Makes reads and writes on a descriptor return at once.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain call on a descriptor that is open.
+    check_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }).map(drop)
+}
+
+const MAX_FDS: usize = 8;
+const CONTROL_BYTES: usize = 128;
+
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+/// Sends one message with descriptors beside it.
+pub fn send_message(fd: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all zeroes is a valid empty message header.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    if !raw.is_empty() {
+        let size = mem::size_of_val(raw.as_slice());
+        let length = u32::try_from(size).map_err(|_| io::ErrorKind::InvalidInput)?;
+        header.msg_control = control.0.as_mut_ptr().cast();
+        // SAFETY: pure arithmetic on a length.
+        let space = unsafe { libc::CMSG_SPACE(length) } as usize;
+        if space > CONTROL_BYTES {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        header.msg_controllen = space as _;
+        // SAFETY: the header points at a zeroed, aligned buffer of at least `space` bytes, checked above,
+        // so the first control header lies inside it and has room for the descriptors.
+        unsafe {
+            let first = libc::CMSG_FIRSTHDR(&raw const header);
+            (*first).cmsg_level = libc::SOL_SOCKET;
+            (*first).cmsg_type = libc::SCM_RIGHTS;
+            (*first).cmsg_len = libc::CMSG_LEN(length) as _;
+            ptr::copy_nonoverlapping(raw.as_ptr().cast::<u8>(), libc::CMSG_DATA(first), size);
+        }
+    }
+    // SAFETY: the header and all it points at live until the call returns.
+    let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL) };
+    check(sent as c_long).map(drop)
+}
+
+/// Receives one message of at most `limit` bytes and its descriptors; an empty message is the end.
+pub fn receive_message(fd: BorrowedFd<'_>, limit: usize) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = vec![0_u8; limit];
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: limit };
+    // SAFETY: all zeroes is a valid empty message header.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL_BYTES as _;
+    let got = loop {
+        // SAFETY: the header and all it points at live until the call returns.
+        let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
+        match check(got as c_long) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    bytes.truncate(usize::try_from(got).unwrap_or(0));
+    let mut fds = Vec::new();
+    // SAFETY: the kernel filled the control buffer; the macros walk only inside the length it reported, and
+    // each descriptor in an SCM_RIGHTS block is new and ours.
+    unsafe {
+        let mut block = libc::CMSG_FIRSTHDR(&raw const header);
+        while !block.is_null() {
+            if (*block).cmsg_level == libc::SOL_SOCKET && (*block).cmsg_type == libc::SCM_RIGHTS {
+                let size = (*block).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let count = (size / mem::size_of::<RawFd>()).min(MAX_FDS);
+                let data = libc::CMSG_DATA(block).cast::<RawFd>();
+                for index in 0..count {
+                    fds.push(OwnedFd::from_raw_fd(data.add(index).read_unaligned()));
+                }
+            }
+            block = libc::CMSG_NXTHDR(&raw const header, block);
+        }
+    }
+    Ok((bytes, fds))
+}
+
+/// Waits until one of the descriptors is ready or the time is over (`None`: for ever).
+pub fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
+    let milliseconds =
+        timeout.map_or(-1, |time| c_int::try_from(time.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX));
+    // SAFETY: the pointer and length are those of one slice.
+    let answer = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, milliseconds) };
+    match check_int(answer) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            for entry in entries {
+                entry.revents = 0;
+            }
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}
+
+/// Sends a signal to the process behind a pidfd.
+pub fn signal_pidfd(fd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
+    // SAFETY: plain call; a null information block means the default one.
+    check(unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, ptr::null::<libc::siginfo_t>(), 0)
+    })
+    .map(drop)
+}
+
+/// Sends a signal to a process (negative: to a process group).
+pub fn signal(pid: i32, signal: c_int) -> io::Result<()> {
+    // SAFETY: plain call.
+    check_int(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Waits for one child (`-1`: any).
+pub fn wait(pid: i32) -> io::Result<Ended> {
+    let mut status = 0;
+    // SAFETY: all zeroes is a valid resource usage block.
+    let mut usage: libc::rusage = unsafe { mem::zeroed() };
+    let pid = loop {
+        // SAFETY: both pointers are to live locals.
+        match check_int(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    Ok(Ended {
+        pid,
+        status,
+        cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+        memory: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_micros(
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0),
+    )
+}
+
+/// The CPU time that a process (not its descendants) has used so far.
+pub fn cpu_time(pid: i32) -> io::Result<Duration> {
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: the pointer is to a live local.
+    let answer = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if answer != 0 {
+        return Err(io::Error::from_raw_os_error(answer));
+    }
+    // SAFETY: all zeroes is a valid time.
+    let mut time: libc::timespec = unsafe { mem::zeroed() };
+    // SAFETY: the pointer is to a live local.
+    check_int(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
+    Ok(Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+/// Starts a new session, away from any terminal and process group.
+pub fn new_session() -> io::Result<()> {
+    // SAFETY: plain call.
+    check_int(unsafe { libc::setsid() }).map(drop)
+}
+
+/// Dies when the parent dies.
+pub fn die_with_parent() -> io::Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong)
+}
+
+/// The parent's process id; 0 if it lives outside this PID namespace.
+#[must_use]
+pub fn parent_id() -> i32 {
+    // SAFETY: plain call that cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// Whether others of the same user may look into this process.
+pub fn set_dumpable(on: bool) -> io::Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, c_ulong::from(on))
+}
+
+/// Gives up, for ever, gaining privileges by executing a file.
+pub fn no_new_privileges() -> io::Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// Takes a capability out of what this process and its descendants could ever have.
+pub fn drop_from_bounding_set(capability: c_ulong) -> io::Result<()> {
+    prctl(libc::PR_CAPBSET_DROP, capability)
+}
+
+fn prctl(option: c_int, argument: c_ulong) -> io::Result<()> {
+    let zero: c_ulong = 0;
+    // SAFETY: only options that take one number are passed.
+    check_int(unsafe { libc::prctl(option, argument, zero, zero, zero) }).map(drop)
+}
+
+/// Gives up all capabilities.
+pub fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: c_int,
+    }
+    let header = Header { version: 0x2008_0522, pid: 0 };
+    let data = [0_u32; 6];
+    // SAFETY: version 3 of the interface reads two blocks of three words each.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
+}
+
+/// Sets both the soft and the hard value of a resource limit.
+pub fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+    // SAFETY: the pointer is to a live local.
+    unsafe {
+        let mut old: libc::rlimit = mem::zeroed();
+        if libc::getrlimit(resource, &raw mut old) == 0 && old.rlim_max < value {
+            limit = libc::rlimit { rlim_cur: old.rlim_max, rlim_max: old.rlim_max };
+        }
+    }
+    // SAFETY: the pointer is to a live local.
+    check_int(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
+}
+
+/// Closes every descriptor from `first` on.
+pub fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: called only where no owner of those descriptors lives on.
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    if check(answer).is_err() {
+        for fd in first..4096 {
+            // SAFETY: as above.
+            unsafe { libc::close(fd as c_int) };
+        }
+    }
+    Ok(())
+}
+
+/// Moves descriptors to the numbers 0, 1, 2 ... in the given order and closes everything else.
+pub fn install_fds(fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut high = Vec::with_capacity(fds.len());
+    for fd in fds {
+        // SAFETY: plain calls on open descriptors.
+        high.push(check_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 100) })?);
+    }
+    for (number, fd) in high.iter().enumerate() {
+        let flags = if number < 3 { 0 } else { libc::O_CLOEXEC };
+        // SAFETY: replacing the low descriptors is the purpose; no owner of them is used afterwards.
+        check_int(unsafe { libc::dup3(*fd, number as c_int, flags) })?;
+    }
+    close_from(fds.len() as u32)
+}
+
+/// Takes over the ownership of a descriptor that was put at a known number.
+#[must_use]
+pub fn adopt(fd: RawFd) -> OwnedFd {
+    owned(fd)
+}
+
+/// The effective user id.
+#[must_use]
+pub fn user() -> u32 {
+    // SAFETY: plain call that cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The effective group id.
+#[must_use]
+pub fn group() -> u32 {
+    // SAFETY: plain call that cannot fail.
+    unsafe { libc::getegid() }
+}
+
+/// Becomes another user and group for good, without supplementary groups.
+pub fn become_user(id: u32) -> io::Result<()> {
+    // SAFETY: plain calls; a null list of length 0 is allowed.
+    unsafe {
+        check_int(libc::setgroups(0, ptr::null()))?;
+        check_int(libc::setresgid(id, id, id))?;
+        check_int(libc::setresuid(id, id, id)).map(drop)
+    }
+}
+
+/// Leaves the given namespaces for new ones.
+pub fn unshare(flags: c_int) -> io::Result<()> {
+    // SAFETY: plain call.
+    check_int(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+/// Mounts something.
+pub fn mount(source: &Path, target: &Path, kind: &CStr, flags: c_ulong, data: &CStr) -> io::Result<()> {
+    let (source, target) = (c_path(source)?, c_path(target)?);
+    // SAFETY: all pointers are to C strings that outlive the call.
+    check_int(unsafe {
+        libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast())
+    })
+    .map(drop)
+}
+
+/// The mount flags of the file system that a path lies on, as `mount` takes them.
+pub fn mount_flags(path: &Path) -> io::Result<c_ulong> {
+    let path = c_path(path)?;
+    // SAFETY: all zeroes is a valid block.
+    let mut info: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: both pointers live until the call returns.
+    check_int(unsafe { libc::statvfs(path.as_ptr(), &raw mut info) })?;
+    let kept = libc::ST_NOSUID | libc::ST_NODEV | libc::ST_NOEXEC | libc::ST_NOATIME | libc::ST_NODIRATIME;
+    Ok(info.f_flag & kept)
+}
+
+/// Free blocks and inodes of the file system that a path lies on.
+pub fn free_space(path: &Path) -> io::Result<(u64, u64)> {
+    let path = c_path(path)?;
+    // SAFETY: all zeroes is a valid block.
+    let mut info: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: both pointers live until the call returns.
+    check_int(unsafe { libc::statvfs(path.as_ptr(), &raw mut info) })?;
+    Ok((info.f_bfree, info.f_ffree))
+}
+
+/// Swaps the root for `new`, and puts the old one at `old`.
+pub fn pivot_root(new: &Path, old: &Path) -> io::Result<()> {
+    let (new, old) = (c_path(new)?, c_path(old)?);
+    // SAFETY: both pointers are to C strings that outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_pivot_root, new.as_ptr(), old.as_ptr()) }).map(drop)
+}
+
+/// Takes a mount out of sight at once.
+pub fn detach(path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the pointer is to a C string that outlives the call.
+    check_int(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
+/// A descriptor of a directory, and nothing more.
+pub fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let path = c_path(path)?;
+    let flags = libc::O_DIRECTORY | libc::O_RDONLY | libc::O_CLOEXEC;
+    // SAFETY: the pointer is to a C string that outlives the call.
+    Ok(owned(check_int(unsafe { libc::open(path.as_ptr(), flags) })?))
+}
+
+/// Opens a file below a directory.
+pub fn open_below(directory: BorrowedFd<'_>, path: &CStr, write: bool) -> io::Result<OwnedFd> {
+    let mode = if write { libc::O_WRONLY } else { libc::O_RDONLY };
+    // SAFETY: the pointer is to a C string that outlives the call.
+    Ok(owned(check_int(unsafe {
+        libc::openat(directory.as_raw_fd(), path.as_ptr(), mode | libc::O_CLOEXEC)
+    })?))
+}
+
+/// Sets a file's times to the epoch.
+pub fn reset_times(path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both pointers live until the call returns.
+    check_int(unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), [zero, zero].as_ptr(), 0) }).map(drop)
+}
+
+/// Fills a buffer with random bytes.
+pub fn random(buffer: &mut [u8]) -> io::Result<()> {
+    // SAFETY: the pointer and length are those of one slice.
+    let got = check(unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) } as c_long)?;
+    if usize::try_from(got).is_ok_and(|got| got == buffer.len()) {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Ends this process at once, without any clean-up of the language.
+pub fn exit(code: c_int) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(code) }
+}

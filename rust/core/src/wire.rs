@@ -1,0 +1,134 @@
+//! Frames: how encoded values travel over a stream. A frame is a length and that many bytes.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+
+use crate::error::{Error, Result, Step};
+use crate::value::{MAX_BYTES, Value};
+
+/// Puts a length in front of an encoded value.
+#[must_use]
+pub fn frame(value: &Value) -> Vec<u8> {
+    let mut out = vec![0; 4];
+    value.encode_into(&mut out);
+    let length = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
+    out[..4].copy_from_slice(&length.to_le_bytes());
+    out
+}
+
+/// One end of a stream between two processes.
+#[derive(Debug)]
+pub struct Channel {
+    file: File,
+}
+
+impl Channel {
+    /// Wraps a connected descriptor.
+    #[must_use]
+    pub fn new(fd: OwnedFd) -> Self {
+        Self { file: File::from(fd) }
+    }
+
+    /// Sends one value.
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub fn send(&mut self, value: &Value) -> Result<()> {
+        self.send_frame(&frame(value))
+    }
+
+    /// Sends one frame made by [`frame`].
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub fn send_frame(&mut self, frame: &[u8]) -> Result<()> {
+        self.file.write_all(frame).step("send")
+    }
+
+    /// Receives one value, and the bytes it came in.
+    ///
+    /// # Errors
+    /// The peer is gone, or sent what is not a value.
+    pub fn receive(&mut self) -> Result<(Value, Vec<u8>)> {
+        let mut head = [0; 4];
+        self.fill(&mut head)?;
+        let length = u32::from_le_bytes(head) as usize;
+        if length > MAX_BYTES {
+            return Err(Error::Malformed("too long"));
+        }
+        let mut bytes = vec![0; length];
+        self.fill(&mut bytes)?;
+        Ok((Value::decode(&bytes)?, bytes))
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        match self.file.read_exact(buffer) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(Error::Closed),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(Error::Closed),
+            Err(error) => Err(error).step("receive"),
+        }
+    }
+}
+
+/// Collects the frames of a stream that is read in pieces.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+}
+
+impl Inbox {
+    /// Adds what was read.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole value, if there is one.
+    ///
+    /// # Errors
+    /// The stream does not hold values.
+    pub fn pop(&mut self) -> Result<Option<Value>> {
+        let Some(head) = self.bytes.first_chunk::<4>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*head) as usize;
+        if length > MAX_BYTES {
+            return Err(Error::Malformed("too long"));
+        }
+        let Some(body) = self.bytes.get(4..4 + length) else {
+            return Ok(None);
+        };
+        let value = Value::decode(body)?;
+        self.bytes.drain(..4 + length);
+        Ok(Some(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inbox, frame};
+    use crate::value::Value;
+
+    #[test]
+    fn frames_arrive_whole_however_they_are_cut() {
+        let values = [Value::Int(1), Value::text("two"), Value::List(vec![Value::None])];
+        let stream: Vec<u8> = values.iter().flat_map(frame).collect();
+        let mut inbox = Inbox::default();
+        let mut seen = Vec::new();
+        for byte in stream {
+            inbox.push(&[byte]);
+            while let Ok(Some(value)) = inbox.pop() {
+                seen.push(value);
+            }
+        }
+        assert_eq!(seen, values);
+    }
+
+    #[test]
+    fn a_stream_of_anything_else_is_an_error() {
+        let mut inbox = Inbox::default();
+        inbox.push(&[255; 64]);
+        assert!(inbox.pop().is_err());
+    }
+}

@@ -1,0 +1,358 @@
+//! What stands in the judge's process for a function of the candidate's: sends arguments, gets a value.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forge_core::behaviour::Behaviour;
+use forge_core::sys;
+use forge_core::value::Value;
+use forge_core::wire::{Channel, frame};
+use pyo3::basic::CompareOp;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::convert::{NotPlain, to_base_value, to_object, to_value, type_name};
+use crate::zygote::Driver;
+
+const DYING: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// The last call that the tests made.
+#[derive(Clone)]
+pub struct Call {
+    name: String,
+    arguments: Value,
+    named: Value,
+    /// What came back, if it was a value.
+    pub returned: Option<Value>,
+    /// Whether an exception came back.
+    pub raised: bool,
+}
+
+/// What the judge knows and says. Shared by all proxies.
+pub struct Desk {
+    report: Mutex<Channel>,
+    candidate: Option<Mutex<Channel>>,
+    token: Vec<u8>,
+    state: Mutex<State>,
+}
+
+/// What changes from call to call.
+#[derive(Default)]
+pub struct State {
+    /// Over all replies so far.
+    pub behaviour: Behaviour,
+    /// The last call of the running test.
+    pub call: Option<Call>,
+    /// Calls of the running test.
+    pub calls: usize,
+    /// The last comparison of the running test that did not hold: text, got, expected.
+    pub mismatch: Option<(String, String, String)>,
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// A desk with a channel to the supervisor and, unless the process is shared, one to the candidate.
+    pub fn new(report: Channel, candidate: Option<Channel>, token: Vec<u8>) -> Self {
+        Self {
+            report: Mutex::new(report),
+            candidate: candidate.map(Mutex::new),
+            token,
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// What changes from call to call.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        hold(&self.state)
+    }
+
+    /// Sends one record to the supervisor.
+    pub fn record(&self, kind: &str, items: Vec<Value>) {
+        let mut record = vec![Value::Bytes(self.token.clone()), Value::text(kind)];
+        record.extend(items);
+        if hold(&self.report).send(&Value::Tuple(record)).is_err() {
+            sys::exit(1);
+        }
+    }
+
+    /// Sends the last record and ends the process.
+    pub fn finish(&self, reason: &str, detail: &str) -> ! {
+        let behaviour = self.state().behaviour.hex();
+        self.record("end", vec![Value::text(reason), Value::text(detail), Value::text(&behaviour)]);
+        sys::exit(0)
+    }
+
+    /// Sends one message to the candidate and waits for the answer. A candidate that does not answer with a
+    /// message ends the job.
+    pub fn ask(&self, py: Python<'_>, question: &Value) -> Value {
+        let Some(candidate) = &self.candidate else {
+            self.finish("shared", "no candidate process");
+        };
+        let answer = py.detach(|| {
+            let mut channel = hold(candidate);
+            channel.send_frame(&frame(question)).and_then(|()| channel.receive())
+        });
+        match answer {
+            Ok((answer, _)) => answer,
+            Err(forge_core::error::Error::Malformed(reason)) => self.finish("garbled", reason),
+            Err(_) => {
+                // A process whose channel closes because it dies is dead a moment later: let that be seen.
+                std::thread::sleep(DYING);
+                self.finish("closed", "")
+            }
+        }
+    }
+}
+
+/// A function of the candidate's.
+#[pyclass(frozen, module = "builtins", name = "function")]
+pub struct Proxy {
+    desk: Arc<Desk>,
+    driver: Arc<Driver>,
+    name: String,
+}
+
+impl Proxy {
+    /// A proxy for the function of that name.
+    pub fn new(desk: Arc<Desk>, driver: Arc<Driver>, name: String) -> Self {
+        Self { desk, driver, name }
+    }
+}
+
+#[pymethods]
+impl Proxy {
+    #[getter]
+    fn __name__(&self) -> &str {
+        &self.name
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<function {}>", self.name)
+    }
+
+    #[pyo3(signature = (*arguments, **named))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Bound<'py, PyTuple>,
+        named: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let plain = |object: &Bound<'py, PyAny>| match to_value(object) {
+            Ok(value) => Ok(value),
+            Err(NotPlain::Type(name)) => self.desk.finish("shared", &format!("an argument is a {name}")),
+            Err(NotPlain::TooLarge) => {
+                Err(PyOverflowError::new_err("an argument is too large to be carried"))
+            }
+            Err(NotPlain::Failed(error)) => Err(error),
+        };
+        let values = plain(arguments.as_any())?;
+        let keywords = match named {
+            Some(named) => plain(named.as_any())?,
+            None => Value::Dict(vec![]),
+        };
+        let name = Value::text(&self.name);
+        let question = Value::Tuple(vec![Value::text("call"), name, values.clone(), keywords.clone()]);
+        let answer = self.desk.ask(py, &question);
+        let Some([reply, Value::List(changes)]) = answer.items() else {
+            self.desk.finish("garbled", "not a reply");
+        };
+        {
+            let mut state = self.desk.state();
+            state.calls += 1;
+            state.behaviour.add(&answer_key(reply, changes));
+            state.call = Some(Call {
+                name: self.name.clone(),
+                arguments: values,
+                named: keywords,
+                returned: None,
+                raised: false,
+            });
+        }
+        for change in changes {
+            if write_back(arguments, change).is_err() {
+                self.desk.finish("garbled", "not a change of an argument");
+            }
+        }
+        self.result(py, reply, arguments)
+    }
+}
+
+impl Proxy {
+    fn garbled(&self) -> ! {
+        self.desk.finish("garbled", "not a reply")
+    }
+
+    fn result<'py>(
+        &self,
+        py: Python<'py>,
+        reply: &Value,
+        arguments: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some([kind, rest @ ..]) = reply.items() else {
+            self.garbled();
+        };
+        match (kind.lossy().as_str(), rest) {
+            ("value", [value]) => {
+                if let Some(call) = &mut self.desk.state().call {
+                    call.returned = Some(value.clone());
+                }
+                to_object(py, value).or_else(|error| {
+                    if error.is_instance_of::<PyTypeError>(py) { self.garbled() } else { Err(error) }
+                })
+            }
+            ("argument", [Value::Int(place)]) => {
+                let place = usize::try_from(*place).unwrap_or(usize::MAX);
+                let object = arguments.get_item(place).unwrap_or_else(|_| self.garbled());
+                if let (Some(call), Ok(value)) = (&mut self.desk.state().call, to_value(&object)) {
+                    call.returned = Some(value);
+                }
+                Ok(object)
+            }
+            ("raise", [name, base, values, message]) => {
+                if let Some(call) = &mut self.desk.state().call {
+                    call.raised = true;
+                }
+                let parts = [name, base, values, message].map(|part| to_object(py, part));
+                let [Ok(name), Ok(base), Ok(values), Ok(message)] = parts else {
+                    self.garbled();
+                };
+                let error = self.driver.get(py, "recreate")?.call1((name, base, values, message))?;
+                Err(PyErr::from_value(error))
+            }
+            ("foreign", [name]) => self.desk.finish("shared", &format!("a result is a {}", name.lossy())),
+            ("large", []) => Err(PyOverflowError::new_err("a result is too large to be carried")),
+            ("exit", []) => self.desk.finish("exit", "the program called sys.exit"),
+            _ => self.garbled(),
+        }
+    }
+}
+
+/// What of an answer counts as behaviour: values and changes whole, exceptions by type.
+fn answer_key(reply: &Value, changes: &[Value]) -> Vec<u8> {
+    let mut key = match reply.items() {
+        Some([kind, name, ..]) if *kind == Value::text("raise") => {
+            Value::Tuple(vec![kind.clone(), name.clone()]).encode()
+        }
+        _ => reply.encode(),
+    };
+    for change in changes {
+        change.encode_into(&mut key);
+    }
+    key
+}
+
+fn write_back(arguments: &Bound<'_, PyTuple>, change: &Value) -> PyResult<()> {
+    let wrong = || PyTypeError::new_err("not a change");
+    let Some([Value::Int(place), value]) = change.items() else {
+        return Err(wrong());
+    };
+    let py = arguments.py();
+    let old = arguments.get_item(usize::try_from(*place).map_err(|_| wrong())?)?;
+    let new = to_object(py, value)?;
+    if !old.get_type().is(new.get_type()) {
+        return Err(wrong());
+    }
+    match value {
+        Value::List(_) | Value::ByteArray(_) => {
+            let all = pyo3::types::PySlice::full(py);
+            old.set_item(all, new)
+        }
+        Value::Dict(_) | Value::Set(_) => {
+            old.call_method0("clear")?;
+            old.call_method1("update", (new,)).map(drop)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+impl Call {
+    /// The call as text: the function's name and the representations of its arguments.
+    pub fn text(&self, py: Python<'_>) -> String {
+        let show = |value: &Value| {
+            to_object(py, value).and_then(|object| object.repr()).map_or_else(
+                |_| "…".to_owned(),
+                |text: Bound<'_, PyString>| text.to_string_lossy().into_owned(),
+            )
+        };
+        let mut parts: Vec<String> = self.arguments.items().unwrap_or_default().iter().map(show).collect();
+        if let Value::Dict(named) = &self.named {
+            parts.extend(named.iter().map(|(key, value)| format!("{}={}", key.lossy(), show(value))));
+        }
+        format!("{}({})", self.name, parts.join(", "))
+    }
+}
+
+/// The comparison that rewritten asserts make.
+#[pyclass(frozen, module = "builtins", name = "equal")]
+pub struct Equal {
+    desk: Arc<Desk>,
+    driver: Arc<Driver>,
+    shared: bool,
+}
+
+impl Equal {
+    /// A comparison that tells `desk` what did not hold.
+    pub fn new(desk: Arc<Desk>, driver: Arc<Driver>, shared: bool) -> Self {
+        Self { desk, driver, shared }
+    }
+}
+
+#[pymethods]
+impl Equal {
+    fn __call__(
+        &self,
+        got: &Bound<'_, PyAny>,
+        expected: &Bound<'_, PyAny>,
+        sign: &str,
+        text: &str,
+    ) -> PyResult<bool> {
+        if self.shared {
+            let key = to_value(got).map_or_else(|_| type_name(got).into_bytes(), |value| value.encode());
+            self.desk.state().behaviour.add(&key);
+        }
+        let held = self.compare(got, expected, sign)?;
+        if !held && sign == "==" {
+            self.note(got, expected, text);
+        }
+        Ok(held)
+    }
+}
+
+impl Equal {
+    /// In a shared process a type of the program's own may claim to equal anything. So where a plain value is
+    /// expected, plain values are compared, or else the comparison is one that existed before the program.
+    fn compare(&self, got: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>, sign: &str) -> PyResult<bool> {
+        if !self.shared || to_value(expected).is_err() {
+            return compare(got, expected, sign);
+        }
+        match to_base_value(got) {
+            Ok(value) => compare(&to_object(got.py(), &value)?, expected, sign),
+            Err(_) if self.driver.get(got.py(), "compares_as_known")?.call1((got,))?.is_truthy()? => {
+                compare(got, expected, sign)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn note(&self, got: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>, text: &str) {
+        let show = crate::judge::shown;
+        let mismatch = (text.to_owned(), show(got), show(expected));
+        self.desk.state().mismatch = Some(mismatch);
+    }
+}
+
+fn compare(got: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>, sign: &str) -> PyResult<bool> {
+    let operation = match sign {
+        "!=" => CompareOp::Ne,
+        "<" => CompareOp::Lt,
+        "<=" => CompareOp::Le,
+        ">" => CompareOp::Gt,
+        ">=" => CompareOp::Ge,
+        "in" => return expected.contains(got),
+        _ => CompareOp::Eq,
+    };
+    got.rich_compare(expected, operation)?.is_truthy()
+}

@@ -1,0 +1,224 @@
+//! The supervisor and its batches as Python classes, and the codec for those who want to look at it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forge_core::config::{Confinement, Job, Level, Limits};
+use forge_core::outcome::Outcome;
+use forge_core::supervisor::{self, Launch, Options};
+use forge_core::value::Value;
+use forge_core::verdict::Execution;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::convert::{NotPlain, to_object, to_value};
+
+const TICK: Duration = Duration::from_millis(50);
+
+/// The names of all outcomes.
+#[pyfunction]
+pub fn outcomes() -> Vec<&'static str> {
+    Outcome::ALL.iter().map(|outcome| outcome.name()).collect()
+}
+
+/// The names of all isolation levels, the strongest first.
+#[pyfunction]
+pub fn levels() -> Vec<&'static str> {
+    Level::ALL.iter().map(|level| level.name()).collect()
+}
+
+/// The bytes of a plain value.
+#[pyfunction]
+pub fn encode<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    match to_value(value) {
+        Ok(value) => Ok(PyBytes::new(py, &value.encode())),
+        Err(NotPlain::Type(name)) => Err(PyValueError::new_err(format!("a {name} is not a plain value"))),
+        Err(NotPlain::TooLarge) => Err(PyValueError::new_err("too deep or too large")),
+        Err(NotPlain::Failed(error)) => Err(error),
+    }
+}
+
+/// The plain value of bytes.
+#[pyfunction]
+pub fn decode<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let value = Value::decode(data).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    to_object(py, &value)
+}
+
+fn level(name: &str) -> PyResult<Level> {
+    Level::named(name).ok_or_else(|| PyValueError::new_err(format!("no isolation level {name:?}")))
+}
+
+/// A running sandbox.
+#[pyclass(frozen, module = "forge._core")]
+pub struct Supervisor {
+    inner: std::sync::Mutex<Option<supervisor::Supervisor>>,
+    level: Level,
+}
+
+#[pymethods]
+impl Supervisor {
+    /// Starts workers. `most` and `least` bound the isolation level.
+    #[new]
+    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        program: OsString,
+        arguments: Vec<OsString>,
+        environment: Vec<(OsString, OsString)>,
+        readable: Vec<PathBuf>,
+        covered: Vec<PathBuf>,
+        scratch: u64,
+        user: u32,
+        most: &str,
+        least: &str,
+        workers: usize,
+        allow_shared: bool,
+    ) -> PyResult<Self> {
+        let confinement = Confinement { level: level(most)?, readable, covered, scratch, user };
+        let options = Options {
+            launch: Launch { program, arguments, environment },
+            confinement,
+            least: level(least)?,
+            workers: workers.max(1),
+            allow_shared,
+        };
+        let inner = py
+            .detach(|| supervisor::Supervisor::start(options))
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        let level = inner.level();
+        Ok(Self { inner: std::sync::Mutex::new(Some(inner)), level })
+    }
+
+    /// The isolation level that was reached.
+    #[getter]
+    fn level(&self) -> &'static str {
+        self.level.name()
+    }
+
+    /// Opens a batch.
+    fn batch(&self) -> PyResult<Batch> {
+        let inner = self.inner.lock().map_err(|_| PyRuntimeError::new_err("the sandbox is broken"))?;
+        match &*inner {
+            Some(inner) => Ok(Batch { inner: std::sync::Mutex::new(Some(inner.batch())) }),
+            None => Err(PyRuntimeError::new_err("the sandbox is closed")),
+        }
+    }
+
+    /// Ends all workers and waits until they are gone.
+    fn close(&self, py: Python<'_>) {
+        let inner = self.inner.lock().ok().and_then(|mut inner| inner.take());
+        py.detach(|| drop(inner));
+    }
+}
+
+/// Jobs that are submitted and delivered together.
+#[pyclass(frozen, module = "forge._core")]
+pub struct Batch {
+    inner: std::sync::Mutex<Option<supervisor::Batch>>,
+}
+
+fn closed() -> PyErr {
+    PyRuntimeError::new_err("the batch is closed")
+}
+
+#[pymethods]
+impl Batch {
+    /// Queues a job; `limits` are wall, cpu, memory, output, processes, files. Returns its position, or
+    /// `None` if it is too large to be carried.
+    #[allow(clippy::too_many_arguments)]
+    fn submit(
+        &self,
+        source: Vec<u8>,
+        tests: Vec<Vec<u8>>,
+        entry_point: Vec<u8>,
+        setup: Vec<u8>,
+        probes: Vec<Vec<u8>>,
+        limits: (f64, f64, u64, usize, u64, u64),
+    ) -> PyResult<Option<u64>> {
+        let (wall, cpu, memory, output, processes, files) = limits;
+        let seconds = |number: f64| {
+            Duration::try_from_secs_f64(number).map_err(|error| PyValueError::new_err(error.to_string()))
+        };
+        let limits = Limits { wall: seconds(wall)?, cpu: seconds(cpu)?, memory, output, processes, files };
+        let job = Job { source, tests, entry_point, setup, probes, limits };
+        if !supervisor::fits(&job) {
+            return Ok(None);
+        }
+        let mut inner = self.inner.lock().map_err(|_| closed())?;
+        Ok(Some(inner.as_mut().ok_or_else(closed)?.submit(job)))
+    }
+
+    /// The next execution as a dictionary; `None` if there is none within `patience` seconds.
+    fn next<'py>(&self, py: Python<'py>, patience: f64) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let mut left = Duration::try_from_secs_f64(patience).unwrap_or(Duration::MAX);
+        loop {
+            let tick = left.min(TICK);
+            let found = py.detach(|| {
+                let inner = self.inner.lock().map_err(|_| closed())?;
+                Ok::<_, PyErr>(inner.as_ref().ok_or_else(closed)?.next(tick))
+            })?;
+            if let Some(execution) = found {
+                return to_dict(py, &execution).map(Some);
+            }
+            py.check_signals()?;
+            left = left.saturating_sub(tick);
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Cancels what is not done.
+    fn cancel(&self, py: Python<'_>) {
+        let inner = self.inner.lock().ok().and_then(|mut inner| inner.take());
+        py.detach(|| drop(inner));
+    }
+}
+
+fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let object = |value: &Value| to_object(py, value);
+    let mut failures = Vec::new();
+    for failure in &execution.failures {
+        let texts = [
+            &failure.kind,
+            &failure.call,
+            &failure.got,
+            &failure.expected,
+            &failure.exception,
+            &failure.message,
+        ];
+        let texts = texts.map(object).into_iter().collect::<PyResult<Vec<_>>>()?;
+        failures.push((failure.test, texts));
+    }
+    let mut probes = Vec::new();
+    for probe in &execution.probes {
+        let value = probe.value.as_ref().unwrap_or(&Value::None);
+        probes.push((
+            object(value)?,
+            object(&probe.text)?,
+            object(&probe.exception)?,
+            object(&probe.message)?,
+        ));
+    }
+    dict.set_item("index", execution.index)?;
+    dict.set_item("outcome", execution.outcome.name())?;
+    dict.set_item("tests_passed", execution.tests_passed)?;
+    dict.set_item("tests_total", execution.tests_total)?;
+    dict.set_item("failures", failures)?;
+    dict.set_item("probes", probes)?;
+    dict.set_item("behaviour", &execution.behaviour)?;
+    dict.set_item("stdout", String::from_utf8_lossy(&execution.stdout))?;
+    dict.set_item("stderr", String::from_utf8_lossy(&execution.stderr))?;
+    dict.set_item("detail", &execution.detail)?;
+    dict.set_item("seconds", execution.seconds)?;
+    dict.set_item("cpu", execution.cpu)?;
+    dict.set_item("memory", execution.memory)?;
+    dict.set_item("isolation", execution.level.name())?;
+    dict.set_item("shared_process", execution.shared)?;
+    Ok(dict)
+}
