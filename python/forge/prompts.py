@@ -113,4 +113,6 @@ def render(tokenizer: Any, prompt: Prompt) -> str:
     """The text that the model reads: chat turns go through the tokenizer's own template."""
     if isinstance(prompt, str):
         return prompt
-    return str(tokenizer.apply_chat_template([dict(turn) for turn in prompt], tokenize=False, add_generation_prompt=True))
+    return str(
+        tokenizer.apply_chat_template([dict(turn) for turn in prompt], tokenize=False, add_generation_prompt=True)
+    )

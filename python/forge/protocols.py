@@ -37,8 +37,8 @@ class Domain(Judge, Protocol):
         """For each parsed problem, in order: the problem fit for use, its tests strengthened, or a reason."""
         ...
 
-    def overlap_keys(self, text: str) -> frozenset[str]:
-        """Normal forms of a prompt or an answer: two texts that share one state the same thing."""
+    def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
+        """Normal forms of a prompt and an answer (either may be empty): sharing one means the same problem."""
         ...
 
 

@@ -1,0 +1,262 @@
+"""Python functions judged by asserts: what a completion states, whether it is right, and what went wrong.
+
+A problem's prompt is a stub; its tests are
+
+    {"entry_point": "add", "setup": "", "asserts": ["assert add(1, 2) == 3"]}
+
+`setup` is code that the tests need. Everything a model wrote, tests included, runs in the sandbox only;
+outside it, model text is cut into pieces by its characters and never parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+from forge import extract, feedback
+from forge.sandbox import Execution, Job, Limits, Sandbox
+from forge.types import Attempt, Outcome, Problem, Verdict, content_id
+
+VERSION = "1"
+"""Changes whenever a verdict could: old verdicts are then owed again."""
+
+_MASKED = re.compile(r"\d+")
+_WORD = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_]\w*|\d[\w.]*|[^\s\w]")
+_PLACE = re.compile(r" \(<\w+>, line \d+\)$")
+_DOCSTRING = re.compile(r"(\"\"\"|''')(.*?)\1", re.S)
+_KEPT_WORDS = frozenset(
+    "and as assert async await break class continue def del elif else except finally for from global if import in is "
+    "lambda nonlocal not or pass raise return try while with yield None True False abs all any bool bytes chr dict "
+    "divmod enumerate filter float frozenset int isinstance iter len list map max min next ord pow print range "
+    "reversed round set sorted str sum tuple type zip append extend items keys values get join split strip".split()
+)
+_BATCH = 256
+_REMEMBERED = 65_536
+"""Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
+
+_STUBS = ("None", "0", "[]", "{first}")
+
+
+class PythonDomain:
+    """Judges Python functions; holds a sandbox, so close it or use it in a `with` block."""
+
+    name = "python"
+
+    def __init__(self, workers: int = 0, require: str = "full", limits: Limits | None = None) -> None:
+        """Open the sandbox.
+
+        Raises:
+            SandboxError: this host gives less isolation than `require`.
+        """
+        self.box = Sandbox(workers=workers or None, limits=limits or Limits(), require=require)
+        self._known: dict[str, Execution] = {}
+        self.version = f"python-{VERSION}+{self.box.version}+{self.box.isolation}"
+
+    def __enter__(self) -> PythonDomain:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the sandbox's processes."""
+        self.box.close()
+
+    def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
+        """One verdict for each item, in order."""
+        batch: list[tuple[Problem, Attempt, str]] = []
+        for problem, attempt in items:
+            batch.append((problem, attempt, self.answer(problem, attempt)))
+            if len(batch) == _BATCH:
+                yield from self._judged(batch)
+                batch = []
+        yield from self._judged(batch)
+
+    def _judged(self, batch: Sequence[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
+        """Verdicts in order. An answer that was executed before, here or lately, is not executed again."""
+        keys = [content_id(problem.id, dict(problem.tests), answer) for problem, _, answer in batch]
+        fresh = {key: item for key, item in zip(keys, batch, strict=True) if key not in self._known}
+        executions = self._executions([(problem, answer) for problem, _, answer in fresh.values()])
+        found = dict(zip(fresh, executions, strict=True))
+        for key, (problem, attempt, answer) in zip(keys, batch, strict=True):
+            execution = found.get(key) or self._known[key]
+            yield self._verdict(problem, attempt, answer, execution)
+        self._known.update((key, e) for key, e in found.items() if e.outcome is not Outcome.ERROR)
+        while len(self._known) > _REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+
+    def answer(self, problem: Problem, attempt: Attempt) -> str:
+        """The program that a completion states; empty where it states none."""
+        entry_point = str(problem.tests.get("entry_point", ""))
+        return extract.program(problem.prompt, entry_point, attempt.completion)
+
+    def parse(self, completion: str) -> Problem | str:
+        """The invented problem in a completion, or why there is none. Executes nothing."""
+        found = extract.proposal(completion)
+        if isinstance(found, str):
+            return found
+        tests = {"entry_point": found.entry_point, "setup": "", "asserts": list(found.asserts)}
+        reference = found.stub + found.body
+        number = content_id(found.stub, reference, tests)
+        return Problem(f"own/{number}", self.name, "train", found.stub, tests, reference)
+
+    def vet(self, problems: Sequence[Problem], seed: int) -> Iterator[Problem | str]:
+        """Each invented problem with its tests strengthened, or the reason why it is unfit.
+
+        Its reference must pass its own tests, twice with equal behaviour; an answer that ignores its
+        input must not; then the reference answers mutated inputs, and must pass those tests as well.
+        """
+        verdicts: dict[str, Problem | str] = {}
+        first = self._executions([(problem, problem.reference) for problem in problems])
+        alive = []
+        for problem, execution in zip(problems, first, strict=True):
+            if execution.outcome is Outcome.PASS:
+                alive.append((problem, execution.behaviour))
+            else:
+                verdicts[problem.id] = f"reference: {execution.outcome}"
+        again = self._executions([(problem, problem.reference) for problem, _ in alive])
+        trivial = self._vacuous([problem for problem, _ in alive])
+        steady = []
+        for (problem, behaviour), execution in zip(alive, again, strict=True):
+            if execution.outcome is not Outcome.PASS or execution.behaviour != behaviour:
+                verdicts[problem.id] = "nondeterministic"
+            elif problem.id in trivial:
+                verdicts[problem.id] = "vacuous tests"
+            else:
+                steady.append(problem)
+        stronger = self._strengthened(steady, seed)
+        final = self._executions([(problem, problem.reference) for problem in stronger])
+        for problem, execution in zip(stronger, final, strict=True):
+            verdicts[problem.id] = problem if execution.outcome is Outcome.PASS else "nondeterministic"
+        for problem in problems:
+            yield verdicts[problem.id]
+
+    def mutants(self, problems: Sequence[Problem], seed: int) -> list[list[str]]:
+        """For each problem, programs that differ from its reference in one token."""
+        return self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
+
+    def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
+        """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""
+        keys = set()
+        document = _DOCSTRING.search(prompt)
+        if document and document.group(2).strip():
+            words = " ".join(_MASKED.sub("0", document.group(2)).lower().split())
+            keys.add("docstring:" + words)
+        code = _normal_code(answer)
+        if code:
+            keys.add("code:" + hashlib.blake2b(code.encode("utf-8", "replace"), digest_size=12).hexdigest())
+        return frozenset(keys)
+
+    def _verdict(self, problem: Problem, attempt: Attempt, answer: str, execution: Execution) -> Verdict:
+        outcome = execution.outcome
+        if not answer.strip():
+            outcome = Outcome.INVALID
+        if attempt.finish == "length" and outcome not in (Outcome.PASS, Outcome.ERROR):
+            outcome = Outcome.TRUNCATED
+        return Verdict(
+            attempt_id=attempt.id,
+            outcome=outcome,
+            answer=answer,
+            tests_passed=execution.tests_passed,
+            tests_total=execution.tests_total,
+            behaviour=execution.behaviour,
+            feedback="" if outcome is Outcome.PASS else _feedback(problem, answer, execution),
+            seconds=round(execution.seconds, 4),
+            judge=self.version + ("+shared-process" if execution.shared_process else ""),
+        )
+
+    def _executions(self, items: Sequence[tuple[Problem, str]]) -> list[Execution]:
+        jobs = [_job(problem, answer) for problem, answer in items]
+        return [execution for _, execution in _in_order(self.box.run(jobs))]
+
+    def _vacuous(self, problems: Sequence[Problem]) -> set[str]:
+        """Ids of the problems whose tests hold for an answer that ignores its input."""
+        items = []
+        for problem in problems:
+            first = re.search(r"def\s+\w+\s*\(\s*(\w+)", problem.prompt)
+            for stub in _STUBS:
+                value = stub.format(first=first.group(1) if first else "None")
+                items.append((problem, f"{problem.prompt}    return {value}\n"))
+        outcomes = self._executions(items)
+        return {item[0].id for item, e in zip(items, outcomes, strict=True) if e.outcome is Outcome.PASS}
+
+    def _strengthened(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
+        def call(problem: Problem) -> str:
+            return f"strengthen({problem.reference!r}, {_entry(problem)!r}, {problem.tests['asserts']!r}, {seed})"
+
+        added = self._inside(problems, call)
+        return [
+            replace(problem, tests={**problem.tests, "asserts": [*problem.tests["asserts"], *new]})
+            for problem, new in zip(problems, added, strict=True)
+        ]
+
+    def _inside(self, problems: Sequence[Problem], call: Callable[[Problem], str]) -> list[list[str]]:
+        """The list of texts that a call of `inside` gives for each problem; empty where it failed."""
+        source = (files("forge.domains") / "inside.py").read_text(encoding="utf-8")
+        jobs = [Job(source, probes=(call(problem),)) for problem in problems]
+        found = []
+        for _, execution in _in_order(self.box.run(jobs)):
+            value: Any = execution.values[0].value if execution.values else None
+            texts = value if isinstance(value, list) else []
+            found.append([text for text in texts if isinstance(text, str)])
+        return found
+
+
+def _entry(problem: Problem) -> str:
+    return str(problem.tests["entry_point"])
+
+
+def _job(problem: Problem, answer: str) -> Job:
+    tests = problem.tests
+    return Job(answer, tuple(tests["asserts"]), str(tests["entry_point"]), setup=str(tests.get("setup", "")))
+
+
+def _in_order(executions: Iterable[Execution]) -> Iterator[tuple[int, Execution]]:
+    """Executions by index, each as soon as all before it are there."""
+    waiting: dict[int, Execution] = {}
+    following = 0
+    for execution in executions:
+        waiting[execution.index] = execution
+        while following in waiting:
+            yield following, waiting.pop(following)
+            following += 1
+
+
+def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
+    """What the failed answer's author may see: the first failing test, or what stopped the program."""
+    if not answer.strip():
+        return "there is no code in the answer"
+    limits = {Outcome.TIMEOUT: "time", Outcome.MEMORY: "memory", Outcome.OUTPUT: "output"}
+    if execution.outcome in limits:
+        return feedback.limit(limits[execution.outcome])
+    if execution.failures:
+        failure = execution.failures[0]
+        if failure.kind == "value":
+            return feedback.returned(failure.call, failure.got, failure.expected)
+        if failure.kind == "raise":
+            return feedback.raised(failure.call, failure.exception, failure.message)
+        return feedback.failed(failure.call)
+    exception, _, message = execution.detail.partition(": ")
+    return feedback.unloadable(exception, _PLACE.sub("", message))
+
+
+def _normal_code(text: str) -> str:
+    """Code without its docstring, comments, layout, names and numbers."""
+    text = _DOCSTRING.sub("", text, count=1)
+    text = "\n".join(
+        line.text for line in extract.lines(text) if not line.text.lstrip().startswith(("#", "import ", "from "))
+    )
+    names: dict[str, str] = {}
+    words = []
+    for word in _WORD.findall(text):
+        if word[0].isdigit():
+            words.append("0")
+        elif (word[0].isalpha() or word[0] == "_") and word not in _KEPT_WORDS:
+            words.append(names.setdefault(word, f"v{len(names)}"))
+        else:
+            words.append(word)
+    return " ".join(words) if len(words) > 8 else ""

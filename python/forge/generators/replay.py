@@ -1,0 +1,52 @@
+"""A generator that answers from stored attempts: to judge again, to test, to work without a model.
+
+It holds no model and invents nothing: a prompt that was not recorded is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from forge.errors import GeneratorError
+from forge.store import read_lines
+from forge.types import Completion, Prompt, Sampling
+
+
+def _key(prompt: Prompt) -> str:
+    return json.dumps(prompt if isinstance(prompt, str) else [dict(turn) for turn in prompt], sort_keys=True)
+
+
+class ReplayGenerator:
+    """Answers each prompt with its recorded completions in turn, beginning anew after the last."""
+
+    def __init__(self, model: str, adapter: str = "", device: str = "auto", rows: int = 512) -> None:
+        """`model` is a JSONL file of `{"prompt", "completion", "finish"}`; the other arguments play no part.
+
+        Raises:
+            GeneratorError: there is nothing to replay in the file.
+        """
+        self.name = f"replay:{Path(model).name}"
+        self._recorded: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
+        for number, row in read_lines(Path(model)):
+            if not isinstance(row.get("completion"), str) or "prompt" not in row:
+                raise GeneratorError(f"{model}, line {number}: no prompt or completion", "see the replay generator")
+            self._recorded[_key(row["prompt"])].append((row["completion"], str(row.get("finish", "stop"))))
+        if not self._recorded:
+            raise GeneratorError(f"nothing to replay in {model}", "model.name must be a JSONL file of completions")
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        """One recorded completion for each prompt, in order.
+
+        Raises:
+            GeneratorError: a prompt was never recorded.
+        """
+        for index, prompt in enumerate(prompts):
+            answers = self._recorded.get(_key(prompt))
+            if not answers:
+                raise GeneratorError(f"no completion is recorded for prompt {index}", "record it, or use a model")
+            text, finish = answers[0]
+            answers.rotate(-1)
+            yield Completion(index, text, finish, len(text))

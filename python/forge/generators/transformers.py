@@ -1,0 +1,202 @@
+"""Generation with transformers: any causal language model, on CPU, CUDA or MPS, with or without an adapter.
+
+Each distinct prompt is read once and its cache shared by all of its samples; sequences that end leave the
+batch at once. Equal prompts, sampling and batch give equal completions on one machine; another batch
+composition, device or thread count may change a rounding and with it a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forge import models
+from forge.errors import GeneratorError
+from forge.prompts import render
+from forge.types import Completion, Prompt, Sampling
+
+_TAIL = 24
+"""Tokens at the end of a sequence in which a stop string is looked for."""
+
+
+class TransformersGenerator:
+    """A model, and on top of it an adapter that is proven to change what the model says."""
+
+    def __init__(self, model: str, adapter: str = "", device: str = "auto", rows: int = 512) -> None:
+        """Load `model` (see `models.location`) and the adapter folder, if any; `rows` bounds a batch.
+
+        Raises:
+            ConfigError: the model cannot be loaded.
+            GeneratorError: the adapter is unfinished, belongs to another model or changes nothing.
+        """
+        self.device = models.device(device)
+        self.rows = rows
+        self.tokenizer = models.load_tokenizer(model)
+        self._model = models.load_model(model, self.device)
+        self.name = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
+        if adapter:
+            self._load_adapter(Path(adapter))
+            self.name += f"+{models.digest(adapter)}"
+        self._context = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        """Complete every prompt, yielding each completion as it ends.
+
+        Raises:
+            GeneratorError: a prompt does not fit the context, or memory runs out.
+        """
+        import torch
+
+        texts = [render(self.tokenizer, prompt) for prompt in prompts]
+        ids = [models.encode(self.tokenizer, prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+        for index, row in enumerate(ids):
+            if not 0 < len(row) < self._context:
+                raise GeneratorError(f"prompt {index} has {len(row)} tokens; the context holds {self._context}")
+        source = torch.Generator(device=self.device).manual_seed(sampling.seed % 2**63)
+        for start in range(0, len(ids), self.rows):
+            try:
+                for completion in _Batch(self, ids[start : start + self.rows], sampling, source).run():
+                    yield Completion(start + completion.index, completion.text, completion.finish, completion.tokens)
+            except (MemoryError, RuntimeError) as failure:
+                if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
+                    raise
+                hint = f"set model.rows below {min(self.rows, len(ids))}"
+                raise GeneratorError("too little memory to generate", hint) from failure
+
+    def _load_adapter(self, folder: Path) -> None:
+        import torch
+        from peft import PeftModel
+
+        marker = models.read_marker(folder)
+        if marker is None:
+            raise GeneratorError(f"no finished adapter in {folder}", "run forge train")
+        probe = torch.tensor([marker["probe"]["ids"]], device=self.device)
+        with torch.inference_mode():
+            before = self._model(probe).logits.float()
+        model = PeftModel.from_pretrained(self._model, str(folder)).eval()
+        # In float32 merging is exact to rounding and spares two matrix products a layer; in bfloat16 a
+        # small change would be rounded away, so there the adapter stays a branch of its own.
+        self._model = model.merge_and_unload() if self._model.dtype == torch.float32 else model
+        with torch.inference_mode():
+            after = self._model(probe).logits.float()
+        if torch.equal(before, after):
+            raise GeneratorError(f"the adapter in {folder} changes nothing", "train longer or at a higher rate")
+        served = _log_probability(after, probe, int(marker["probe"]["start"]))
+        tolerance = 0.02 if self._model.dtype == torch.float32 else 0.5
+        if abs(served - float(marker["probe"]["logprob"])) > tolerance:
+            trained = marker["probe"]["logprob"]
+            raise GeneratorError(
+                f"the adapter in {folder} is not the one that was trained: its probe has log-probability "
+                f"{served:.3f}, the trainer recorded {trained:.3f}",
+                "train again on this model",
+            )
+
+
+def _log_probability(logits: Any, ids: Any, start: int) -> float:
+    """Mean log-probability of the tokens of one sequence from position `start` on."""
+    steps = logits[0, start - 1 : -1].log_softmax(-1)
+    return float(steps.gather(1, ids[0, start:, None]).mean())
+
+
+@dataclass(slots=True)
+class _Row:
+    """One sequence; `done` once it was yielded, though its place in the batch may be kept for a while."""
+
+    index: int
+    prompt: int
+    ids: list[int]
+    done: bool = False
+
+
+class _Batch:
+    """One batch from first token to last; `rows` are its sequences in the order of the cache."""
+
+    def __init__(self, owner: TransformersGenerator, ids: list[list[int]], sampling: Sampling, source: Any) -> None:
+        self.model = owner._model
+        self.tokenizer = owner.tokenizer
+        self.device = owner.device
+        self.sampling = sampling
+        self.source = source
+        self.unique = [list(key) for key in dict.fromkeys(map(tuple, ids))]
+        place = {tuple(key): position for position, key in enumerate(self.unique)}
+        self.rows = [_Row(index, place[tuple(row)], []) for index, row in enumerate(ids)]
+        longest = max(map(len, self.unique))
+        self.budget = min(sampling.max_tokens, owner._context - longest)
+        configured = getattr(self.model, "generation_config", None)
+        ends = getattr(configured, "eos_token_id", None)
+        self.ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None}
+
+    def run(self) -> Iterator[Completion]:
+        import torch
+
+        with torch.inference_mode():
+            yield from self._run(torch)
+
+    def _run(self, torch: Any) -> Iterator[Completion]:
+        width = max(map(len, self.unique))
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in self.unique], device=self.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in self.unique], device=self.device)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        out = self.model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
+        chosen = torch.tensor([row.prompt for row in self.rows], device=self.device)
+        cache = out.past_key_values
+        cache.batch_select_indices(chosen)
+        logits, mask, lengths = out.logits[chosen, -1], mask[chosen], mask[chosen].sum(1)
+        for step in range(self.budget):
+            tokens = self._choose(torch, logits.float())
+            yield from self._take(tokens.tolist(), last=step + 1 == self.budget)
+            alive = [place for place, row in enumerate(self.rows) if not row.done]
+            if not alive:
+                return
+            # Repacking copies the whole cache: worth it once an eighth of the batch has ended.
+            if 8 * (len(self.rows) - len(alive)) >= len(self.rows):
+                kept = torch.tensor(alive, device=self.device)
+                cache.batch_select_indices(kept)
+                tokens, mask, lengths = tokens[kept], mask[kept], lengths[kept]
+                self.rows = [self.rows[place] for place in alive]
+            mask = torch.cat([mask, mask.new_ones(len(tokens), 1)], 1)
+            out = self.model(
+                input_ids=tokens[:, None], attention_mask=mask, position_ids=(lengths + step)[:, None],
+                past_key_values=cache, use_cache=True, logits_to_keep=1,
+            )  # fmt: skip
+            logits = out.logits[:, -1]
+
+    def _choose(self, torch: Any, logits: Any) -> Any:
+        """The next token of each row, [rows]."""
+        if self.sampling.temperature == 0:
+            return logits.argmax(-1)
+        probabilities = (logits / self.sampling.temperature).softmax(-1)
+        if self.sampling.top_p < 1:
+            ordered, order = probabilities.sort(-1, descending=True)
+            outside = ordered.cumsum(-1) - ordered >= self.sampling.top_p
+            probabilities = probabilities.masked_fill(outside.gather(-1, order.argsort(-1)), 0.0)
+        return torch.multinomial(probabilities, 1, generator=self.source)[:, 0]
+
+    def _take(self, tokens: list[int], last: bool) -> Iterator[Completion]:
+        """Give each live row its token and yield those that end with it."""
+        live = [(row, token) for row, token in zip(self.rows, tokens, strict=True) if not row.done]
+        for row, token in live:
+            if token not in self.ends:
+                row.ids.append(token)
+        stopped = self._stopped([row for row, _ in live])
+        for (row, token), stop in zip(live, stopped, strict=True):
+            ended = token in self.ends
+            if ended or stop or last:
+                row.done = True
+                yield Completion(row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids))
+
+    def _stopped(self, rows: list[_Row]) -> list[bool]:
+        """Which rows' text has just reached a stop string."""
+        if not self.sampling.stops:
+            return [False] * len(rows)
+        tails = self.tokenizer.batch_decode([row.ids[-_TAIL:] for row in rows], skip_special_tokens=False)
+        return [any(stop in tail for stop in self.sampling.stops) for tail in tails]
+
+    def _text(self, row: _Row) -> str:
+        """The completion, cut before the first stop string."""
+        text = str(self.tokenizer.decode(row.ids, skip_special_tokens=False))
+        cuts = [text.find(stop) for stop in self.sampling.stops]
+        return text[: min((cut for cut in cuts if cut >= 0), default=len(text))]

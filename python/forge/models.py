@@ -1,0 +1,178 @@
+"""Finding and loading a causal language model: the embedded one, a local folder, or a hub name.
+
+Both the generator and the trainer load through here, so that they mean the same weights by the same name.
+torch and transformers are imported only when something is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from forge.config import EMBEDDED
+from forge.errors import ConfigError, DataError
+from forge.nano import weights
+from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, Format
+
+MARKER = "forge-adapter.json"
+"""Written last into an adapter's folder: an adapter without it is not finished."""
+
+_WHOLE = 64 * 2**20
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+
+
+def location(name: str) -> str:
+    """Where the weights of `name` are: a folder, or the hub name itself.
+
+    Raises:
+        ConfigError: the name looks like a folder that does not exist or holds no model.
+    """
+    if name == EMBEDDED:
+        return str(weights())
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ConfigError(f"{folder} holds no config.json", "model.name must be a transformers model folder")
+        return str(folder)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ConfigError(f"no model folder at {name!r}", "check model.name; a hub name has the form owner/name")
+    return name
+
+
+def default_rate(name: str) -> float:
+    """The learning rate that suits a model: small ones need, and stand, ten times more."""
+    return 1e-3 if name == EMBEDDED else 1e-4
+
+
+def load_tokenizer(name: str) -> Any:
+    """The model's tokenizer, padding on the left, with a padding token.
+
+    Raises:
+        ConfigError: there is none, or the model cannot be found.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    place = location(name)
+    # Without its files transformers would make up an empty tokenizer.
+    if Path(place).is_dir() and not any((Path(place) / file).is_file() for file in _TOKENIZER_FILES):
+        raise ConfigError(f"{place} holds no tokenizer", f"the folder needs one of {', '.join(_TOKENIZER_FILES)}")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except Exception as failure:
+        raise _not_loaded("tokenizer", name, failure) from failure
+    if tokenizer.eos_token_id is None:
+        raise ConfigError(f"the tokenizer of {name!r} has no end token", "generation could never stop: set eos_token")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def load_model(name: str, device: str) -> Any:
+    """The model in evaluation mode: float32 on a CPU, bfloat16 on an accelerator.
+
+    Raises:
+        ConfigError: it cannot be found or is no causal language model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    place = location(name)
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    try:
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        return model.to(device).eval()
+    except (MemoryError, torch.OutOfMemoryError):
+        raise ConfigError(f"too little memory to load {name!r}", "choose a smaller model.name") from None
+    except Exception as failure:
+        raise _not_loaded("model", name, failure) from failure
+
+
+def device(wanted: str) -> str:
+    """The device to compute on: `auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ConfigError: the device asked for is not there.
+    """
+    import torch
+
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    if wanted == "auto":
+        return there[0]
+    if wanted.split(":")[0] not in there:
+        raise ConfigError(f"model.device is {wanted!r}", f"this machine has {', '.join(there)}")
+    return wanted
+
+
+def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:
+    """The prompt format: `auto` is the embedded model's own, chat where there is a template, else completion.
+
+    Raises:
+        ConfigError: no format has that name.
+    """
+    if wanted != "auto":
+        if wanted not in FORMATS:
+            raise ConfigError(f"unknown model.format {wanted!r}", f"known: auto, {', '.join(FORMATS)}")
+        if wanted == CHAT.name and not tokenizer.chat_template:
+            raise ConfigError(f"{name!r} has no chat template", "set model.format to completion or auto")
+        return FORMATS[wanted]
+    if name == EMBEDDED or tokenizer.bos_token == "<|start|>":
+        return NANO
+    return CHAT if tokenizer.chat_template else COMPLETION
+
+
+def encode(tokenizer: Any, prompt: Any, text: str) -> list[int]:
+    """Token ids of a rendered prompt: a chat template brings its own special tokens, raw text gets them here."""
+    return list(tokenizer(text, add_special_tokens=isinstance(prompt, str))["input_ids"])
+
+
+def digest(place: str) -> str:
+    """A short hash of a model's or adapter's files; the name alone for a model that is not in a folder."""
+    folder = Path(place)
+    if not folder.is_dir():
+        return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
+    hasher = hashlib.blake2b(digest_size=6)
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".safetensors", ".bin") and file.name != MARKER:
+            size = file.stat().st_size
+            hasher.update(f"{file.name} {size}\n".encode())
+            with file.open("rb") as stream:
+                hasher.update(stream.read(_WHOLE))
+                if size > _WHOLE:
+                    stream.seek(-(2**20), 2)
+                    hasher.update(stream.read())
+    return hasher.hexdigest()
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """What the trainer recorded beside a finished adapter; None where training did not finish.
+
+    Raises:
+        DataError: the marker is there but cannot be read.
+    """
+    path = folder / MARKER
+    if not path.is_file():
+        return None
+    try:
+        marker: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as failure:
+        raise DataError(f"cannot read {path}: {failure}", "remove the folder to train again") from failure
+    return marker
+
+
+def _not_loaded(what: str, name: str, failure: Exception) -> ConfigError:
+    first = str(failure).strip().split("\n")[0][:200]
+    hint = "check model.name"
+    if not Path(location(name)).is_dir():
+        hint += "; a hub name needs the network the first time, a local folder never does"
+    return ConfigError(f"cannot load the {what} of {name!r}: {first}", hint)

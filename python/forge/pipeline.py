@@ -1,0 +1,385 @@
+"""A run: what each stage still owes, doing it, and writing it down. The one place that joins stages to the disk.
+
+Every stage asks what is owed by content, does that and appends, so a run that was interrupted anywhere is
+finished by starting it again. The order of the methods below is the order of a run. What a stage means is
+in its own module; how a person is told is the command line's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from forge import attempt, benchmarks, config, controls, header, mine, models, propose, score, selftest, stream
+from forge.config import Config
+from forge.domains import DOMAINS
+from forge.errors import CheckFailed, ConfigError, DataError
+from forge.folder import Folder, Judged
+from forge.generators import GENERATORS
+from forge.mine import Couple
+from forge.nano import foreign, heldout
+from forge.prompts import Format
+from forge.sandbox import Limits
+from forge.store import locked, write_whole
+from forge.trainers import TRAINERS
+from forge.types import Attempt, Outcome, Problem, Sampling, content_id, to_row
+
+MOST_ERRORS = 0.01
+"""The largest share of attempts that may end in `error` before a score is withheld."""
+
+
+class Progress(Protocol):
+    """How a run tells what it is doing."""
+
+    def stage(self, name: str, total: int) -> stream.Advance:
+        """A stage begins, with `total` steps; the result is called as they are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line a person should read."""
+        ...
+
+
+@contextmanager
+def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
+    """The run in `folder`, begun or resumed, with its sandbox open, held by this process alone.
+
+    Raises:
+        ConfigError: the folder holds a run of another config, model or benchmark.
+        SandboxError: this host gives less isolation than the config asks for.
+        ForgeError: the folder cannot be written, or another process works in it.
+    """
+    judge = settings.judge
+    limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
+    make = config.resolve(DOMAINS, judge.domain, "domain")
+    with locked(folder), make(workers=judge.workers, require=judge.require, limits=limits) as domain:
+        run = Run(settings, folder, domain, progress)
+        inputs = {
+            "model": models.digest(models.location(settings.model.name)),
+            "benchmark": content_id([to_row(problem) for problem in run.held]),
+        }
+        header.begin(folder, settings, inputs)
+        yield run
+
+
+class Run:
+    """One run in one folder. Use `opened`."""
+
+    def __init__(self, settings: Config, folder: Path, domain: Any, progress: Progress) -> None:
+        self.config = settings
+        self.files = Folder(folder)
+        self.domain = domain
+        self.progress = progress
+        self.held = self._limited(benchmarks.load(settings.eval.benchmark))
+        self.tokenizer: Any = None
+        self._generator: Any = None
+
+    # -- what every stage needs ------------------------------------------------------------------
+
+    def seed(self, label: str) -> int:
+        """The seed of one purpose in this run."""
+        return int(content_id(self.config.run.seed, label), 16) % 2**31
+
+    @property
+    def format(self) -> Format:
+        """The prompt format of this run's model."""
+        if self.tokenizer is None:
+            replayed = self.config.model.generator == "replay"
+            self.tokenizer = None if replayed else models.load_tokenizer(self.config.model.name)
+        return models.choose_format(self.config.model.format, self.config.model.name, self.tokenizer)
+
+    def generator(self, adapter: str = "") -> Any:
+        """The model with this adapter; the one before is let go first, so that memory holds one model."""
+        wanted = (self.config.model.name, adapter)
+        if self._generator is None or self._generator[0] != wanted:
+            self._generator = None
+            make = config.resolve(GENERATORS, self.config.model.generator, "generator")
+            name, device, rows = self.config.model.name, self.config.model.device, self.config.model.rows
+            self._generator = (wanted, make(name, adapter=adapter, device=device, rows=rows))
+        return self._generator[1]
+
+    def heldout_keys(self) -> dict[str, Problem]:
+        """The held-out problem behind each overlap key of its prompt and its reference."""
+        return {key: p for p in self.held for key in self.domain.overlap_keys(p.prompt, p.reference)}
+
+    def _limited(self, problems: list[Problem]) -> list[Problem]:
+        limit = self.config.eval.limit
+        return problems[:limit] if limit else problems
+
+    def _sampling(self, settings: Any, label: str, temperature: float | None = None) -> Sampling:
+        warmth = settings.temperature if temperature is None else temperature
+        return Sampling(warmth, settings.top_p, settings.max_tokens, self.format.stops, self.seed(label))
+
+    def _attempt(
+        self,
+        name: str,
+        judged: Judged,
+        problems: Sequence[Problem],
+        samples: int,
+        sampling: Sampling,
+        adapter: str = "",
+    ) -> None:
+        """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
+        by_id = {problem.id: problem for problem in problems}
+        mistaken = [a for a in judged.attempts.read() if a.problem_id in by_id]
+        owed = stream.owed(mistaken, judged.verdicts.read(), self.domain.version)
+        done = {(a.problem_id, a.index) for a in mistaken}
+        total = len(problems) * samples
+        if len(done) >= total and not owed:
+            return
+        advance = self.progress.stage(name, total)
+        advance(len(done) - len(owed))
+        if owed:
+            stream.judge_all(self.domain, by_id, owed, judged.verdicts, advance)
+        if len(done) < total:
+            made = attempt.attempts(
+                problems, self.format.solve, self.generator(adapter), sampling, samples, self.config.model.rows, done
+            )
+            stream.attempt_and_judge(made, self.domain, by_id, judged.attempts, judged.verdicts, advance)
+        again = stream.owed(judged.attempts.read(), judged.verdicts.read(), self.domain.version)
+        stream.judge_all(self.domain, by_id, again, judged.verdicts, lambda done: None)
+
+    # -- the stages, in order --------------------------------------------------------------------
+
+    def check_grader(self) -> None:
+        """Show the grader answers whose verdict is known; once per benchmark, judge and run.
+
+        Raises:
+            CheckFailed: it judged one of them wrongly, so no score can be believed.
+        """
+        marker = self.files.path / "selftest.json"
+        stamp = {"benchmark": self.config.eval.benchmark, "judge": self.domain.version}
+        if marker.is_file() and json.loads(marker.read_text())["stamp"] == stamp:
+            return
+        problems = self.held[: self.config.eval.self_test]
+        advance = self.progress.stage("grader self-test", len(problems))
+        result = selftest.run(self.domain, problems, self.seed("selftest"))
+        advance(len(problems))
+        if result.misses:
+            shown = "; ".join(result.misses[:3])
+            raise CheckFailed(f"the grader misjudged {len(result.misses)} known answers: {shown}", "no score is given")
+        write_whole(marker, json.dumps({"stamp": stamp, "judged": result.judged, "kinds": result.kinds}) + "\n")
+        self.progress.note(f"grader self-test: {result.judged} known answers, all judged right")
+
+    def measure(self, arm: str) -> None:
+        """Greedy and sampled attempts of one arm at the held-out problems."""
+        adapter = "" if arm == score.BASE else str(self.files.adapter(arm))
+        settings = self.config.eval
+        for kind, samples, warmth in (("greedy", 1, 0.0), ("sampled", settings.samples, settings.temperature)):
+            sampling = self._sampling(settings, f"eval {kind}", warmth)
+            self._attempt(
+                f"measure {arm}, {kind}", self.files.measured(arm, kind), self.held, samples, sampling, adapter
+            )
+
+    def propose(self) -> None:
+        """Let the model invent problems, and keep those that can be used."""
+        settings = self.config.propose
+        have = self.files.proposals.attempts.read()
+        done = {(a.problem_id, a.index) for a in have}
+        if len(done) < settings.tries:
+            advance = self.progress.stage("propose problems", settings.tries)
+            advance(len(done))
+            made = attempt.attempts(
+                [propose.PROPOSE], lambda _: self.format.propose(), self.generator(),
+                self._sampling(settings, "propose"), settings.tries, self.config.model.rows, done,
+            )  # fmt: skip
+            for made_one in _batched(made, 64):
+                self.files.proposals.attempts.append(made_one)
+                advance(len(made_one))
+        self._vet()
+
+    def _vet(self) -> None:
+        proposals = sorted(self.files.proposals.attempts.read(), key=lambda a: a.index)
+        # In the order of their indices, since a duplicate is what came later.
+        owed = stream.owed(proposals, self.files.proposals.verdicts.read(), self.domain.version)
+        if not owed:
+            return
+        advance = self.progress.stage("vet proposals", len(proposals))
+        advance(len(proposals) - len(owed))
+        stored, keys = self.files.problems.read(), self.heldout_keys()
+        there = {problem.id for problem in stored}
+        owing = {proposal.id for proposal in owed}
+        accepted = {v.answer for v in self.files.proposals.verdicts.read() if v.attempt_id not in owing}
+        # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
+        known = [problem for problem in stored if problem.reference in accepted]
+        for chunk in _batched(iter(owed), 256):
+            vetted = list(propose.vetted(self.domain, chunk, known, keys, self.seed("strengthen")))
+            fresh = [problem for problem, _ in vetted if problem is not None]
+            self.files.problems.append([problem for problem in fresh if problem.id not in there])
+            self.files.proposals.verdicts.append([verdict for _, verdict in vetted])
+            known += fresh
+            advance(len(chunk))
+
+    def attempt(self) -> None:
+        """Attempt each problem several times and judge the attempts."""
+        problems = self.files.problems.read()
+        if not problems:
+            return
+        settings = self.config.attempt
+        sampling = self._sampling(settings, "attempt")
+        self._attempt("attempt own problems", self.files.tried, problems, settings.samples, sampling)
+
+    def judge(self) -> None:
+        """Judge what is owed of the attempts at own problems, without asking the model for more."""
+        owed = stream.owed(self.files.tried.attempts.read(), self.files.tried.verdicts.read(), self.domain.version)
+        by_id = {problem.id: problem for problem in self.files.problems.read()}
+        advance = self.progress.stage("judge attempts", len(owed))
+        stream.judge_all(self.domain, by_id, owed, self.files.tried.verdicts, advance)
+
+    def mine(self) -> None:
+        """Make pairs of the problems at the model's edge."""
+        if self.files.finished("pairs", self.files.pairs):
+            return
+        settings, keys = self.config.mine, self.heldout_keys()
+        verdicts = self.files.tried.by_problem()
+        found = mine.couples(
+            self.files.problems.read(), verdicts, settings.per_problem, 2 * settings.limit, self.seed("mine")
+        )
+        kept = mine.clean(found, self.domain.overlap_keys, keys)
+        rows = mine.pairs(kept[: settings.limit], self.format, settings.targets)
+        edge = mine.edge(verdicts)
+        facts = {"couples": len(kept[: settings.limit]), "leaked": len(found) - len(kept), "edge": to_row(edge)}
+        self.files.finish("pairs", self.files.pairs, rows, facts)
+
+    def train(self, arm: str) -> bool:
+        """Train an arm's adapter on its pairs; False where it has none."""
+        rows = self.files.arm_pairs(arm).read()
+        if not rows:
+            return False
+        if self.files.marker(arm) is not None:
+            return True
+        # Each arm takes as many steps as the adapter: a control with fewer pairs sees them again.
+        wanted = max(len(rows), len(self.files.pairs.read()))
+        rows = [rows[index % len(rows)] for index in range(wanted)]
+        make = config.resolve(TRAINERS, self.config.train.trainer, "trainer")
+        advance: list[stream.Advance] = []
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            if not advance:
+                advance.append(self.progress.stage(f"train {arm}", steps))
+            advance[0](1)
+
+        self._generator = None
+        trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
+        trainer.train(rows, self.files.adapter(arm), self.seed("train"))
+        return True
+
+    def control(self) -> None:
+        """Make the pairs of each control, and of the teacher, as many as the adapter's."""
+        wanted = int(self.files.record("pairs").get("couples", 0))
+        if not wanted:
+            return
+        for name in self.config.controls.names:
+            make = {"corrupted": self._corrupted, "format-only": self._format_only}.get(name)
+            if make is None:
+                raise ConfigError(f"unknown control {name!r}", "known: corrupted, format-only")
+            self._control(score.CONTROL + name, partial(make, wanted), self.config.mine.targets)
+        if self.config.controls.teacher and self.config.eval.benchmark.startswith("nano/"):
+            self._control(score.TEACHER, partial(self._taught, wanted), "plain")
+
+    def _control(self, arm: str, make: Any, targets: str) -> None:
+        rows = self.files.arm_pairs(arm)
+        if not self.files.finished(arm, rows):
+            found = make()
+            self.files.finish(arm, rows, mine.pairs(found, self.format, targets), {"couples": len(found)})
+
+    def _corrupted(self, wanted: int) -> list[Couple]:
+        triples = list(foreign.foreign_pairs(self.seed("foreign"), 3 * wanted))
+        advance = self.progress.stage("judge corrupted programs", 2 * len(triples))
+        items = []
+        for problem, broken, fixed in triples:
+            items += [(problem, _stated(problem, broken)), (problem, _stated(problem, fixed))]
+        verdicts = []
+        for verdict in self.domain.judge(items):
+            verdicts.append(verdict)
+            advance(1)
+        found = []
+        for (problem, _, _), rejected, chosen in zip(triples, verdicts[::2], verdicts[1::2], strict=True):
+            if chosen.outcome is Outcome.PASS and rejected.outcome not in (Outcome.PASS, Outcome.ERROR):
+                found.append(Couple(problem, rejected, chosen))
+        return found[:wanted]
+
+    def _format_only(self, wanted: int) -> list[Couple]:
+        return controls.format_only(
+            self.files.problems.read(), self.files.tried.by_problem(), wanted, self.seed("format-only")
+        )
+
+    def _taught(self, wanted: int) -> list[Couple]:
+        found = []
+        for problem in heldout.training_problems(self.seed("teacher"), wanted):
+            chosen = controls.verdict(problem, problem.reference, Outcome.PASS, "")
+            found.append(Couple(problem, controls.verdict(problem, "", Outcome.INVALID, ""), chosen))
+        return found
+
+    def arms(self) -> list[str]:
+        """The arms that can be measured: the base, and whatever was trained."""
+        trained = [a for a in self.every_arm() if self.files.marker(a) is not None]
+        return [score.BASE, *trained]
+
+    def every_arm(self) -> list[str]:
+        """The arms that may be trained, whether or not there are pairs for them."""
+        return [score.ADAPTER, *(score.CONTROL + name for name in self.config.controls.names), score.TEACHER]
+
+    def tallies(self) -> dict[str, score.ArmTallies]:
+        """The outcomes of every arm that was measured in full.
+
+        Raises:
+            CheckFailed: more attempts than `MOST_ERRORS` could not be judged.
+        """
+        found = {}
+        for arm in self.arms():
+            kinds = []
+            for kind, samples in (("greedy", 1), ("sampled", self.config.eval.samples)):
+                rows = self.files.measured(arm, kind)
+                tally = score.tally(rows.attempts.read(), rows.verdicts.read())
+                if sum(map(len, tally.outcomes.values())) < samples * len(self.held):
+                    raise DataError(f"{arm} is not measured in full", "run forge eval")
+                if tally.errors > MOST_ERRORS * samples * len(self.held):
+                    raise CheckFailed(f"{tally.errors} attempts of {arm} could not be judged", "run forge check")
+                kinds.append(tally)
+            found[arm] = score.ArmTallies(*kinds)
+        return found
+
+    def everything(self) -> None:
+        """The whole run, up to its scores: each stage finishes what it owes."""
+        self.check_grader()
+        self.measure(score.BASE)
+        self.propose()
+        self.attempt()
+        self.mine()
+        self.control()
+        for arm in self.every_arm():
+            if self.train(arm):
+                self.measure(arm)
+
+    def facts(self) -> dict[str, str]:
+        """What a reader of the report should know of how this run was made."""
+        begun = header.read(self.files.path)
+        return {
+            "model": f"{self.config.model.name} ({begun['inputs']['model']})",
+            "seed": str(self.config.run.seed),
+            "date": begun["forge"]["begun"],
+            "held-out problems": f"{len(self.held)} of {self.config.eval.benchmark}",
+            "prompt format": self.format.name,
+            "judge": self.domain.version,
+            **begun["versions"],
+        }
+
+
+def _stated(problem: Problem, program: str) -> Attempt:
+    return Attempt(content_id(problem.id, program), problem.id, 0, program, "stop", controls.JUDGE)
+
+
+def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

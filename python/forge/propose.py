@@ -1,0 +1,80 @@
+"""The model's own problems: which proposals become problems, and why the others do not.
+
+A proposal is an attempt at the one pseudo-problem `PROPOSE`; its verdict says `pass`, or carries the reason
+of its rejection as feedback. Rows only: parsing and vetting are the domain's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from forge.protocols import Domain
+from forge.types import Attempt, Outcome, Problem, Verdict
+
+PROPOSE = Problem("propose", "", "train", "", {})
+DUPLICATE = "duplicate"
+LEAK = "overlaps a held-out problem"
+REFERENCE = "reference: "
+
+
+def vetted(
+    domain: Domain,
+    proposals: Sequence[Attempt],
+    known: Iterable[Problem],
+    heldout: Mapping[str, Problem],
+    seed: int,
+) -> Iterator[tuple[Problem | None, Verdict]]:
+    """For each proposal, in order, the problem it became (if it did) and its verdict.
+
+    `known` are the problems kept so far, `heldout` maps the overlap keys of held-out problems to them.
+    """
+    seen = {key for problem in known for key in _identity(problem)}
+    parsed = [domain.parse(proposal.completion) for proposal in proposals]
+    # What is rejected anyway is not executed, and equal proposals are executed once.
+    fresh = {
+        found.id: found for found in parsed if isinstance(found, Problem) and not _barred(domain, found, seen, heldout)
+    }
+    fit = dict(zip(fresh, domain.vet(list(fresh.values()), seed), strict=True))
+    for proposal, found in zip(proposals, parsed, strict=True):
+        answer = found.reference if isinstance(found, Problem) else ""
+        result: Problem | str = found
+        if isinstance(found, Problem):
+            result = _barred(domain, found, seen, heldout) or fit[found.id]
+        if isinstance(result, Problem):
+            seen.update(_identity(result))
+        yield (result if isinstance(result, Problem) else None, _verdict(proposal, result, answer, domain.version))
+
+
+def _barred(domain: Domain, found: Problem, seen: Collection[str], heldout: Mapping[str, Problem]) -> str:
+    """Why a problem cannot be used whatever its reference does; empty where nothing speaks against it."""
+    if any(key in heldout for key in domain.overlap_keys(found.prompt, found.reference)):
+        return LEAK
+    return DUPLICATE if any(key in seen for key in _identity(found)) else ""
+
+
+def leaks(domain: Domain, verdicts: Iterable[Verdict], heldout: Mapping[str, Problem]) -> list[tuple[Verdict, Problem]]:
+    """Each proposal rejected for an overlap, with the held-out problem that it states again."""
+    found = []
+    for verdict in verdicts:
+        if verdict.feedback == LEAK:
+            keys = domain.overlap_keys(verdict.answer, verdict.answer)
+            found += [(verdict, heldout[key]) for key in sorted(keys) if key in heldout][:1]
+    return found
+
+
+def reasons(verdicts: Iterable[Verdict]) -> Counter[str]:
+    """How many proposals were rejected for each reason."""
+    return Counter(verdict.feedback for verdict in verdicts if verdict.outcome is not Outcome.PASS)
+
+
+def _identity(problem: Problem) -> tuple[str, str]:
+    """Two problems are one when they ask for the same thing or have the same reference, layout aside."""
+    return ("prompt:" + " ".join(problem.prompt.split()), "reference:" + " ".join(problem.reference.split()))
+
+
+def _verdict(proposal: Attempt, found: Problem | str, answer: str, judge: str) -> Verdict:
+    reason = found if isinstance(found, str) else ""
+    outcome = Outcome.PASS if not reason else Outcome.FAIL if answer else Outcome.INVALID
+    tests = len(found.tests["asserts"]) if isinstance(found, Problem) else 0
+    return Verdict(proposal.id, outcome, answer, tests, tests, "", reason, 0.0, judge)

@@ -1,0 +1,155 @@
+"""What a run's rows add up to: scores, differences and the content of its report.
+
+Reads a run and computes nothing itself that `score` does not; shows nothing itself that `report` does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from forge import propose, report, score
+from forge.config import to_toml, to_tree
+from forge.pipeline import Run
+from forge.report import Arm, Example, Hit, ProblemRate, Report, Step
+from forge.store import write_whole
+from forge.types import Delta, Outcome, Score, to_row
+
+_SHOWN = 60
+"""How many pairs the report carries: enough to browse, and the file stays small."""
+
+
+def finish(run: Run) -> Report:
+    """Score the run, write `scores.json` and `report.html`, and return what they hold.
+
+    Raises:
+        CheckFailed: too many attempts could not be judged.
+        DataError: an arm is not measured in full.
+    """
+    tallies = run.tallies()
+    split = run.config.eval.benchmark
+    ks = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= run.config.eval.samples]
+    seed = run.seed("bootstrap")
+    scores = {
+        arm: score.scores(
+            found.greedy, found.sampled, split=split, model=run.config.model.name, adapter=_adapter(run, arm),
+            ks=ks, seed=seed,
+        )
+        for arm, found in tallies.items()
+    }  # fmt: skip
+    deltas = score.deltas(tallies, _comparisons(tallies), split=split, k=ks[-1], seed=seed)
+    errors = sum(found.greedy.errors + found.sampled.errors for found in tallies.values())
+    pairs = len(run.files.pairs.read())
+    sentences = [*score.conclusion(scores, deltas, pairs=pairs, errors=errors), *_caveats(run)]
+    rows = {"scores": {arm: [to_row(s) for s in found] for arm, found in scores.items()}}
+    write_whole(
+        run.files.path / "scores.json",
+        json.dumps({**rows, "deltas": [to_row(d) for d in deltas], "conclusion": sentences}, indent=1) + "\n",
+    )
+    content = _content(run, tallies, scores, deltas, sentences)
+    write_whole(run.files.path / "report.html", report.html(content))
+    return content
+
+
+def _comparisons(arms: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every arm against the base, and the adapter against every other arm."""
+    others = [arm for arm in arms if arm != score.BASE]
+    against = [(score.ADAPTER, arm) for arm in others if arm != score.ADAPTER and score.ADAPTER in arms]
+    return [(arm, score.BASE) for arm in others] + against
+
+
+def _adapter(run: Run, arm: str) -> str:
+    marker = run.files.marker(arm)
+    return "" if marker is None else f"{arm}@{marker['digest']}"
+
+
+def _caveats(run: Run) -> list[str]:
+    if run.config.model.name != "embedded":
+        return []
+    return [
+        "The embedded model is a model organism: it was trained on code by careful and careless authors, so that "
+        "there is something to gain. Its gain shows that the method works, not what another model would gain."
+    ]
+
+
+def _content(
+    run: Run,
+    tallies: Mapping[str, score.ArmTallies],
+    scores: Mapping[str, Sequence[Score]],
+    deltas: Sequence[Delta],
+    sentences: Sequence[str],
+) -> Report:
+    arms = [
+        Arm(arm, scores[arm], score.ledger(found.greedy), score.ledger(found.sampled)) for arm, found in tallies.items()
+    ]
+    marker = run.files.marker(score.ADAPTER)
+    hits = _hits(run)
+    return Report(
+        title=f"{run.config.model.name} on {run.config.eval.benchmark}",
+        conclusion=sentences,
+        facts=run.facts(),
+        config=to_toml(to_tree(run.config)),
+        arms=arms,
+        deltas=deltas,
+        problems=_rates(tallies),
+        funnel=_funnel(run),
+        losses=list(enumerate(marker["losses"], start=1)) if marker else (),
+        compared=len(run.files.problems.read()) + 2 * int(run.files.record("pairs").get("couples", 0)) + len(hits),
+        hits=hits,
+        examples=_examples(run),
+    )
+
+
+def _rates(tallies: Mapping[str, score.ArmTallies]) -> list[ProblemRate]:
+    if score.ADAPTER not in tallies:
+        return []
+    base, after = (tallies[arm].sampled.counts() for arm in (score.BASE, score.ADAPTER))
+    return [ProblemRate(i, base[i][1] / base[i][0], after[i][1] / after[i][0]) for i in base if i in after]
+
+
+def _funnel(run: Run) -> list[Step]:
+    verdicts = run.files.proposals.verdicts.read()
+    why = propose.reasons(verdicts)
+    parsing = {reason: n for reason, n in why.items() if not _vetting(reason)}
+    reference = {reason: n for reason, n in why.items() if reason.startswith(propose.REFERENCE)}
+    unfit = {r: why[r] for r in ("vacuous tests", "nondeterministic") if r in why}
+    steps, left = [Step("proposed", len(verdicts))], len(verdicts)
+    for name, rejected in (
+        ("parsed", parsing),
+        ("no overlap with held-out problems", {r: why[r] for r in (propose.LEAK,) if r in why}),
+        ("new", {r: why[r] for r in (propose.DUPLICATE,) if r in why}),
+        ("reference passes its own tests", reference),
+        ("tests constrain the answer", unfit),
+    ):
+        left -= sum(rejected.values())
+        steps.append(Step(name, left, rejected))
+    mined = run.files.record("pairs")
+    if mined:
+        edge = mined["edge"]
+        steps.append(Step("at the edge", edge["some"], {"always solved": edge["all"], "never solved": edge["none"]}))
+        steps.append(Step("pairs", mined["rows"]))
+    return steps
+
+
+def _vetting(reason: str) -> bool:
+    known = (propose.DUPLICATE, propose.LEAK, "vacuous tests", "nondeterministic")
+    return reason in known or reason.startswith(propose.REFERENCE)
+
+
+def _hits(run: Run) -> list[Hit]:
+    found = propose.leaks(run.domain, run.files.proposals.verdicts.read(), run.heldout_keys())
+    return [Hit(verdict.attempt_id, twin.id, verdict.answer, twin.reference or twin.prompt) for verdict, twin in found]
+
+
+def _examples(run: Run) -> list[Example]:
+    problems = {problem.id: problem for problem in run.files.problems.read()}
+    outcomes = {verdict.attempt_id: verdict.outcome for verdict in run.files.tried.verdicts.read()}
+    return [
+        Example(
+            pair.problem_id, pair.kind, outcomes.get(pair.rejected_id, Outcome.FAIL), problems[pair.problem_id].prompt,
+            pair.feedback, pair.rejected, pair.chosen,
+        )
+        for pair in run.files.pairs.read()[:_SHOWN]
+        if pair.problem_id in problems
+    ]  # fmt: skip

@@ -1,0 +1,121 @@
+"""Generation and judging at once: attempts reach the disk, and the judge, while the generator runs on.
+
+A bounded queue joins the two: the generator waits only if the judge is far behind. Attempts are on the
+disk before they are judged, verdicts as soon as a handful is there, so an interruption at any moment
+loses nothing that was finished.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from forge.protocols import Judge
+from forge.store import Rows
+from forge.types import Attempt, Outcome, Problem, Verdict
+
+_Item = TypeVar("_Item")
+_AHEAD = 4096
+_CHUNK = 64
+
+Advance = Callable[[int], None]
+"""Called with how many more are done."""
+
+
+def owed(attempts: Iterable[Attempt], verdicts: Iterable[Verdict], version: str) -> list[Attempt]:
+    """The attempts without a verdict of this judge: new ones, errors, and those an older judge saw."""
+    judged = {v.attempt_id for v in verdicts if v.outcome is not Outcome.ERROR and v.judge.startswith(version)}
+    return [attempt for attempt in attempts if attempt.id not in judged]
+
+
+def judge_all(
+    judge: Judge, problems: Mapping[str, Problem], owed: Sequence[Attempt], verdicts: Rows[Verdict], advance: Advance
+) -> None:
+    """Judge attempts and store the verdicts as they come."""
+    for chunk in _chunks(judge.judge((problems[attempt.problem_id], attempt) for attempt in owed)):
+        verdicts.append(chunk)
+        advance(len(chunk))
+
+
+def attempt_and_judge(
+    generated: Iterator[Attempt],
+    judge: Judge,
+    problems: Mapping[str, Problem],
+    attempts: Rows[Attempt],
+    verdicts: Rows[Verdict],
+    advance: Advance,
+) -> None:
+    """Store and judge attempts while `generated` is still yielding; `advance` counts verdicts.
+
+    Raises:
+        ForgeError: whatever the generator, the judge or the disk raised first.
+    """
+    waiting: queue.Queue[Attempt | None] = queue.Queue(_AHEAD)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while batch := _drain(waiting):
+                judge_all(judge, problems, batch, verdicts, advance)
+        except BaseException as failure:
+            failures.append(failure)
+
+    worker = threading.Thread(target=work, name="judge", daemon=True)
+    worker.start()
+    try:
+        for chunk in _chunks(generated):
+            attempts.append(chunk)
+            for attempt in chunk:
+                _put(waiting, attempt, worker)
+            if failures:
+                break
+    finally:
+        _put(waiting, None, worker)
+        worker.join()
+    if failures:
+        raise failures[0]
+
+
+def _put(waiting: queue.Queue[Attempt | None], item: Attempt | None, worker: threading.Thread) -> None:
+    """Wait for a place in the queue, but not for a worker that is gone."""
+    while worker.is_alive():
+        try:
+            waiting.put(item, timeout=0.2)
+            return
+        except queue.Full:
+            continue
+
+
+def _drain(waiting: queue.Queue[Attempt | None]) -> list[Attempt]:
+    """All that is waiting, at least one; empty when the generator has ended."""
+    batch: list[Attempt] = []
+    while True:
+        try:
+            item = waiting.get(block=not batch)
+        except queue.Empty:
+            return batch
+        if item is None:
+            waiting.put(None)
+            return batch
+        batch.append(item)
+
+
+def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Items by the handful; what came before a failure is yielded before the failure is raised."""
+    chunk: list[_Item] = []
+    try:
+        for item in items:
+            chunk.append(item)
+            if len(chunk) == _CHUNK:
+                yield chunk
+                chunk = []
+    except GeneratorExit:
+        raise
+    except BaseException:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk

@@ -1,0 +1,130 @@
+"""Whole runs through the command line: real model, real sandbox, real training; interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SMOKE = str(ROOT / "configs" / "smoke.toml")
+pytestmark = pytest.mark.timeout(900)
+
+
+def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "forge", "run", SMOKE, "--out", str(out), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out
+
+
+def rows(folder: Path) -> dict[str, list[str]]:
+    """Every row of a run, wall times aside; order within a file is not part of what a run promises."""
+    found = {}
+    for path in sorted(folder.rglob("*.jsonl")):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line.pop("seconds", None)
+        found[str(path.relative_to(folder))] = sorted(json.dumps(line, sort_keys=True) for line in lines)
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, float]:
+    """One uninterrupted run: its folder, what it printed and how long it took."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    began = time.monotonic()
+    return folder, finish(start(folder)), time.monotonic() - began
+
+
+def test_a_run_goes_through_every_stage_and_says_what_it_found(whole: tuple[Path, str, float]) -> None:
+    folder, printed, _ = whole
+    for arm in ("base", "adapter", "control: corrupted", "control: format-only", "teacher"):
+        assert arm in printed
+    assert "model organism" in " ".join(printed.split())
+    scores = json.loads((folder / "scores.json").read_text())
+    for found in scores["scores"].values():
+        for score in found:
+            assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+    assert {(d["arm"], d["against"]) for d in scores["deltas"]} >= {
+        ("adapter", "base"),
+        ("adapter", "control: corrupted"),
+    }
+    header = tomllib.loads((folder / "run.toml").read_text())
+    assert header["run"]["seed"] == 0
+    assert header["versions"]["torch"]
+    assert "http" not in (folder / "report.html").read_text().replace("http://www.w3.org/2000/svg", "")
+
+
+def test_every_pair_comes_from_a_failed_and_a_passing_attempt_at_its_problem(whole: tuple[Path, str, float]) -> None:
+    folder = whole[0]
+    read = lambda name: [json.loads(line) for line in (folder / name).read_text().splitlines()]  # noqa: E731
+    outcomes = {row["attempt_id"]: row["outcome"] for row in read("verdicts.jsonl")}
+    problem_of = {row["id"]: row["problem_id"] for row in read("attempts.jsonl")}
+    pairs = read("pairs.jsonl")
+    assert pairs
+    for pair in pairs:
+        assert outcomes[pair["chosen_id"]] == "pass"
+        assert outcomes[pair["rejected_id"]] not in ("pass", "error", "truncated")
+        assert problem_of[pair["chosen_id"]] == problem_of[pair["rejected_id"]] == pair["problem_id"]
+
+
+def test_a_run_started_again_does_nothing_and_says_the_same(whole: tuple[Path, str, float]) -> None:
+    folder, printed, _ = whole
+    before = {path: path.read_bytes() for path in folder.rglob("*.jsonl")}
+    assert finish(start(folder)) == printed
+    assert {path: path.read_bytes() for path in folder.rglob("*.jsonl")} == before
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_rows_and_scores(
+    whole: tuple[Path, str, float], tmp_path: Path
+) -> None:
+    folder, printed, took = whole
+    source = random.Random(3)
+    out = tmp_path / "run"
+    kills = 0
+    for _ in range(int(os.environ.get("FORGE_KILLS", "5"))):
+        process = start(out)
+        try:
+            process.wait(source.uniform(0.15, 0.6) * took)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    assert kills
+    assert finish(start(out)) == printed
+    assert rows(out) == rows(folder)
+    for name in ("scores.json", "adapter/adapter_model.safetensors"):
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path / "run")
+    while not (tmp_path / "run" / "eval").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command resumes" in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_a_model_that_knows_nothing_is_told_the_truth(tiny_qwen: Path, tmp_path: Path) -> None:
+    settings = ("propose.tries=8", "propose.max_tokens=24", "eval.samples=2", "eval.limit=4", "eval.max_tokens=24")
+    changes = [part for setting in (f"model.name={tiny_qwen}", *settings) for part in ("--set", setting)]
+    printed = finish(start(tmp_path / "run", *changes))
+    assert "No pair was mined" in " ".join(printed.split())
+    assert not (tmp_path / "run" / "adapter").exists()
+    assert (tmp_path / "run" / "report.html").is_file()

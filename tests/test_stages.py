@@ -1,0 +1,228 @@
+"""The stages over rows: what is owed, what is kept, what becomes a pair, and what a control is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from forge import attempt, controls, mine, propose, stream
+from forge.errors import GeneratorError
+from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, render
+from forge.store import Rows
+from forge.types import Attempt, Completion, Outcome, Problem, Prompt, Sampling, Verdict
+
+
+def problem(name: str = "p") -> Problem:
+    stub = f'def {name}(x):\n    """Do {name}."""\n'
+    tests = {"entry_point": name, "asserts": [f"assert {name}(1) == 1"]}
+    return Problem(name, "python", "train", stub, tests, stub + "    return x")
+
+
+def verdict(name: str, outcome: Outcome, answer: str = "", judge: str = "j-1") -> Verdict:
+    return Verdict(name, outcome, answer or f"answer {name}", 0, 1, "", "wrong", 0.0, judge)
+
+
+class Counting:
+    """A generator that answers with its prompt and the seed, and counts the batches it was asked for."""
+
+    name = "counting"
+
+    def __init__(self, fail_at: int = -1) -> None:
+        self.batches: list[tuple[int, tuple[Prompt, ...]]] = []
+        self.fail_at = fail_at
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        self.batches.append((sampling.seed, tuple(prompts)))
+        for index, prompt in reversed(list(enumerate(prompts))):
+            if len(self.batches) == self.fail_at:
+                raise GeneratorError("broken")
+            yield Completion(index, f"{prompt} {sampling.seed} {index}", "stop", 1)
+
+
+def ask(generator: Counting, done: Iterable[attempt.Key] = (), seed: int = 5) -> list[Attempt]:
+    problems = [problem(f"p{number}") for number in range(5)]
+    sampling = Sampling(seed=seed)
+    return list(attempt.attempts(problems, NANO.solve, generator, sampling, 3, 4, set(done)))
+
+
+def test_every_problem_gets_its_samples() -> None:
+    found = ask(Counting())
+    assert sorted((a.problem_id, a.index) for a in found) == [(f"p{i}", j) for i in range(5) for j in range(3)]
+    assert len({a.id for a in found}) == 15
+
+
+def test_a_resumed_run_asks_again_only_for_batches_that_are_owed_and_gets_the_same() -> None:
+    whole = {(a.problem_id, a.index): a for a in ask(Counting())}
+    done = [key for key in whole if key not in {("p1", 1), ("p4", 2)}]
+    generator = Counting()
+    rest = ask(generator, done)
+    assert len(generator.batches) == 2
+    assert rest == [whole["p1", 1], whole["p4", 2]]
+
+
+def test_another_seed_asks_differently() -> None:
+    assert {a.completion for a in ask(Counting())} != {a.completion for a in ask(Counting(), seed=6)}
+
+
+class Judging:
+    """A judge by the first letter of the completion's last character; slow enough to lag behind."""
+
+    version = "j-1"
+
+    def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
+        for _, tried in items:
+            if tried.completion.endswith("BREAK"):
+                raise RuntimeError("the judge broke")
+            yield verdict(tried.id, Outcome.PASS)
+
+
+def rows(folder: Path) -> tuple[Rows[Attempt], Rows[Verdict]]:
+    return Rows(folder / "attempts.jsonl", Attempt), Rows(folder / "verdicts.jsonl", Verdict)
+
+
+def test_what_was_generated_before_a_failure_is_stored_and_judged(tmp_path: Path) -> None:
+    attempts, verdicts = rows(tmp_path)
+    problems = [problem(f"p{number}") for number in range(5)]
+    made = attempt.attempts(problems, NANO.solve, Counting(fail_at=3), Sampling(), 3, 4)
+    by_id = {p.id: p for p in problems}
+    with pytest.raises(GeneratorError):
+        stream.attempt_and_judge(made, Judging(), by_id, attempts, verdicts, lambda done: None)
+    assert len(attempts.read()) == 8
+    assert {v.attempt_id for v in verdicts.read()} == {a.id for a in attempts.read()}
+
+
+def test_a_judge_that_breaks_stops_the_run_and_keeps_the_attempts(tmp_path: Path) -> None:
+    attempts, verdicts = rows(tmp_path)
+    made = [Attempt(str(i), "p", i, "BREAK" if i == 200 else "x", "stop", "g") for i in range(1000)]
+    with pytest.raises(RuntimeError, match="the judge broke"):
+        stream.attempt_and_judge(iter(made), Judging(), {"p": problem()}, attempts, verdicts, lambda done: None)
+    assert len(attempts.read()) >= 200
+
+
+def test_errors_and_verdicts_of_an_older_judge_are_owed_again() -> None:
+    tried = [Attempt(str(i), "p", i, "", "stop", "g") for i in range(4)]
+    there = [verdict("0", Outcome.PASS), verdict("1", Outcome.ERROR), verdict("2", Outcome.PASS, judge="j-0")]
+    assert [a.id for a in stream.owed(tried, there, "j-1")] == ["1", "2", "3"]
+
+
+def mined(outcomes: dict[str, str], per_problem: int = 4, limit: int = 99) -> list[tuple[str, str]]:
+    """Pairs of (rejected, chosen) from outcomes written as letters: p pass, f fail, e error, t truncated."""
+    names = {"p": Outcome.PASS, "f": Outcome.FAIL, "e": Outcome.ERROR, "t": Outcome.TRUNCATED}
+    verdicts = {
+        name: [verdict(f"{name}{i}", names[letter]) for i, letter in enumerate(letters)]
+        for name, letters in outcomes.items()
+    }
+    found = mine.couples([problem(name) for name in outcomes], verdicts, per_problem, limit, seed=0)
+    return [(couple.rejected.attempt_id, couple.chosen.attempt_id) for couple in found]
+
+
+def test_pairs_come_from_the_edge_only() -> None:
+    assert mined({"a": "ppp", "b": "fff", "c": "fpf"}) == [("c0", "c1"), ("c2", "c1")]
+
+
+def test_errors_and_truncations_teach_nothing() -> None:
+    assert mined({"a": "pete"}) == []
+
+
+def test_every_problem_gives_one_before_any_gives_two() -> None:
+    found = mined({"a": "pffff", "b": "pf"}, per_problem=3, limit=3)
+    assert {pair[0][0] for pair in found[:2]} == {"a", "b"}
+    assert len(found) == 3
+
+
+def test_failures_that_differ_in_layout_only_count_once() -> None:
+    rows = [verdict("1", Outcome.PASS), verdict("2", Outcome.FAIL, "a  b"), verdict("3", Outcome.FAIL, "a b\n")]
+    assert len(mine.couples([problem()], {"p": rows}, 4, 9, 0)) == 1
+
+
+def test_both_targets_give_a_repair_row_for_each_failure_and_one_plain_row() -> None:
+    p = problem()
+    good, bad, worse = (p.prompt + body for body in ("    return x", "    return 0", "    return 2"))
+    rows = [verdict("1", Outcome.FAIL, bad), verdict("2", Outcome.FAIL, worse), verdict("3", Outcome.PASS, good)]
+    couples = mine.couples([p], {"p": rows}, 4, 9, 0)
+    made = mine.pairs(couples, NANO, "both")
+    assert sorted(row.kind for row in made) == ["plain", "repair", "repair"]
+    plain = next(row for row in made if row.kind == "plain")
+    assert (plain.prompt, plain.chosen) == ("# solve\n" + p.prompt, "    return x")
+    repair = next(row for row in made if row.kind == "repair")
+    assert repair.prompt == f"# repair\n{bad}\n# error: wrong\n# fixed\n"
+    assert {row.kind for row in mine.pairs(couples, NANO, "repair")} == {"repair"}
+    assert {row.kind for row in mine.pairs(couples, NANO, "plain")} == {"plain"}
+
+
+def test_a_couple_with_a_held_out_answer_is_left_out() -> None:
+    rows = {"p": [verdict("1", Outcome.FAIL, "leak"), verdict("2", Outcome.PASS)]}
+    couples = mine.couples([problem()], rows, 4, 9, 0)
+    keys = lambda prompt, answer: frozenset({answer})  # noqa: E731
+    assert mine.clean(couples, keys, {"other": problem()}) == couples
+    assert mine.clean(couples, keys, {"leak": problem()}) == []
+
+
+def test_format_only_pairs_teach_no_repair() -> None:
+    problems = [problem("always"), problem("sometimes")]
+    verdicts = {
+        "always": [verdict("a1", Outcome.PASS, "right"), verdict("a2", Outcome.PASS, "also right")],
+        "sometimes": [verdict("s1", Outcome.PASS), verdict("s2", Outcome.FAIL)],
+    }
+    found = controls.format_only(problems, verdicts, 10, 0)
+    assert sorted(couple.chosen.answer for couple in found) == ["also right", "right"]
+    assert all(couple.rejected.answer.startswith(couple.chosen.answer) for couple in found)
+    assert all(couple.problem.id == "always" for couple in found)
+
+
+class Vetting:
+    """A domain that takes each completion as a stub, and rejects those that say so."""
+
+    name, version = "d", "d-1"
+
+    def parse(self, completion: str) -> Problem | str:
+        return (
+            "unreadable"
+            if completion == "?"
+            else Problem(completion, "d", "train", completion, {"asserts": ["x"]}, completion)
+        )
+
+    def vet(self, problems: Sequence[Problem], seed: int) -> Iterator[Problem | str]:
+        for found in problems:
+            yield "vacuous tests" if "vacuous" in found.prompt else found
+
+    def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
+        return frozenset({prompt.lower()})
+
+
+def test_every_proposal_is_kept_or_rejected_by_name() -> None:
+    texts = ["a", "?", "a ", "vacuous", "HELD", "b"]
+    tried = [Attempt(f"t{i}", "propose", i, text, "stop", "g") for i, text in enumerate(texts)]
+    held = {"held": problem("held")}
+    vetted = list(propose.vetted(Vetting(), tried, [], held, 0))  # type: ignore[arg-type]
+    assert [found.id if found else "" for found, _ in vetted] == ["a", "", "", "", "", "b"]
+    assert [v.feedback for _, v in vetted] == ["", "unreadable", propose.DUPLICATE, "vacuous tests", propose.LEAK, ""]
+    assert propose.reasons(v for _, v in vetted).total() == 4
+    leaked = propose.leaks(Vetting(), [v for _, v in vetted], held)  # type: ignore[arg-type]
+    assert [(v.answer, twin.id) for v, twin in leaked] == [("HELD", "held")]
+
+
+def test_what_was_kept_before_makes_later_ones_duplicates() -> None:
+    tried = [Attempt("t", "propose", 0, "a", "stop", "g")]
+    known = [Problem("a", "d", "train", "a", {}, "a")]
+    assert next(propose.vetted(Vetting(), tried, known, {}, 0))[1].feedback == propose.DUPLICATE  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format", FORMATS.values(), ids=lambda format: format.name)
+def test_no_format_shows_the_reference_or_the_tests(format) -> None:  # type: ignore[no-untyped-def]
+    p = problem("secret")
+    for prompt in (format.solve(p), format.repair(p, p.prompt + "    return 0", "secret(1) returned 0, expected 1")):
+        text = prompt if isinstance(prompt, str) else "\n".join(turn["content"] for turn in prompt)
+        assert "return x" not in text
+        assert "assert" not in text
+        assert 'def secret(x):\n    """Do secret."""' in text
+
+
+def test_a_target_states_the_answer_in_the_way_that_was_asked() -> None:
+    p = problem()
+    assert NANO.target(p, p.reference) == COMPLETION.target(p, p.reference) == "    return x"
+    assert COMPLETION.target(p, "def other(): pass") == "def other(): pass"
+    assert CHAT.target(p, p.reference) == f"```python\n{p.reference}\n```"
+    assert render(None, "raw") == "raw"
