@@ -528,7 +528,7 @@ def test_leaving_ends_every_process():
         assert children(os.getpid()) - before
     assert gone(before)
     sandbox.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(SandboxError, match="closed"):
         list(sandbox.run([Job(ADD, ["add"], "add")]))
 
 

@@ -64,7 +64,11 @@ class AttemptConfig:
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """Sandbox workers (0: one per core), the least isolation accepted, and the limits of one attempt."""
+    """Sandbox workers (0: one per core), the least isolation accepted, and the limits of one attempt.
+
+    `allow_shared` lets a program whose values cannot be carried between processes be judged in the process
+    of its tests, where a pass is less certain; without it such an attempt is `refused`.
+    """
 
     domain: str = "python"
     workers: int = 0
@@ -72,6 +76,7 @@ class JudgeConfig:
     wall: float = 10.0
     cpu: float = 5.0
     memory_mb: int = 512
+    allow_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ MARKER = "forge-adapter.json"
 """Written last into an adapter's folder: an adapter without it is not finished."""
 
 _WHOLE = 64 * 2**20
+_SMALL = 20_000_000
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
@@ -87,6 +88,9 @@ def load_model(name: str, device: str) -> Any:
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        if device == "cpu" and model.num_parameters() < _SMALL:
+            # Nothing is gained by sharing such small products, and the sandbox has use for the other cores.
+            torch.set_num_threads(1)
         return model.to(device).eval()
     except (MemoryError, torch.OutOfMemoryError):
         raise ConfigError(f"too little memory to load {name!r}", "choose a smaller model.name") from None

@@ -56,7 +56,8 @@ def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
     judge = settings.judge
     limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
     make = config.resolve(DOMAINS, judge.domain, "domain")
-    with locked(folder), make(workers=judge.workers, require=judge.require, limits=limits) as domain:
+    shared = judge.allow_shared
+    with locked(folder), make(judge.workers, judge.require, limits, shared) as domain:
         run = Run(settings, folder, domain, progress)
         inputs = {
             "model": models.digest(models.location(settings.model.name)),

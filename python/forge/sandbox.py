@@ -214,8 +214,14 @@ class Sandbox:
 
         Jobs are taken from the iterable as there is room for them, so that it may still be producing.
         Closing the iterator early, or an exception in it, ends what is still running.
+
+        Raises:
+            SandboxError: the sandbox is closed.
         """
-        batch = self._core.batch()
+        try:
+            batch = self._core.batch()
+        except RuntimeError as error:
+            raise SandboxError(str(error), hint="run jobs inside the `with` block") from error
         feed = _Feed()
         room = self.workers * _IN_FLIGHT_PER_WORKER
         try:

@@ -46,13 +46,17 @@ class PythonDomain:
 
     name = "python"
 
-    def __init__(self, workers: int = 0, require: str = "full", limits: Limits | None = None) -> None:
-        """Open the sandbox.
+    def __init__(
+        self, workers: int = 0, require: str = "full", limits: Limits | None = None, allow_shared: bool = False
+    ) -> None:
+        """Open the sandbox; `allow_shared` as in `Sandbox`.
 
         Raises:
             SandboxError: this host gives less isolation than `require`.
         """
-        self.box = Sandbox(workers=workers or None, limits=limits or Limits(), require=require)
+        self.box = Sandbox(
+            workers=workers or None, limits=limits or Limits(), require=require, allow_shared=allow_shared
+        )
         self._known: dict[str, Execution] = {}
         self.version = f"python-{VERSION}+{self.box.version}+{self.box.isolation}"
 
@@ -233,6 +237,8 @@ def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
     limits = {Outcome.TIMEOUT: "time", Outcome.MEMORY: "memory", Outcome.OUTPUT: "output"}
     if execution.outcome in limits:
         return feedback.limit(limits[execution.outcome])
+    if execution.outcome is Outcome.REFUSED:
+        return "the answer gives or takes a value that is not plain data"
     if execution.failures:
         failure = execution.failures[0]
         if failure.kind == "value":

@@ -27,8 +27,8 @@ pub enum Error {
         /// Why it failed.
         reason: String,
     },
-    /// No worker could be started.
-    #[error("no worker could be started: {0}")]
+    /// No worker could be started; why.
+    #[error("{0}")]
     Start(String),
 }
 

@@ -18,6 +18,8 @@ use crate::sys;
 
 /// The user that a candidate sees itself as.
 const INSIDE_USER: u32 = 1000;
+/// The user that owns nothing, by convention.
+const NOBODY: u32 = 65_534;
 const MOST_FILES: u64 = 4096;
 const STACK: u64 = 8 << 20;
 const LAST_CAPABILITY: libc::c_ulong = 63;
@@ -59,10 +61,10 @@ impl Jail {
     pub fn enter(&mut self) -> Result<()> {
         leave_terminal()?;
         if self.level() == Level::Full {
-            let root = sys::user() == 0;
-            if root {
-                self.private_root_as_root()?;
-                self.become_unprivileged()?;
+            if let Some(user) = self.unprivileged()? {
+                sys::unshare(libc::CLONE_NEWNS).step("new mount namespace")?;
+                root::build(&self.confinement, user)?;
+                become_unprivileged(user)?;
                 self.new_namespaces()?;
             } else {
                 self.new_namespaces()?;
@@ -84,9 +86,11 @@ impl Jail {
         self.volunteer_for_memory_shortage();
         resource_limits()?;
         shrink_bounding_set();
-        if level != Level::Full && sys::user() == 0 {
-            self.become_unprivileged()?;
-            self.own_user = true;
+        if level != Level::Full
+            && let Some(user) = self.unprivileged()?
+        {
+            become_unprivileged(user)?;
+            self.own_user = user == self.confinement.user;
         }
         sys::die_with_parent().step("die with the parent")?;
         sys::no_new_privileges().step("give up new privileges")?;
@@ -110,15 +114,14 @@ impl Jail {
         pages.map(|pages| pages * self.page).ok_or(Error::Malformed("memory size of the zygote"))
     }
 
-    fn private_root_as_root(&self) -> Result<()> {
-        sys::unshare(libc::CLONE_NEWNS).step("new mount namespace")?;
-        root::build(&self.confinement, self.confinement.user)
-    }
-
-    fn become_unprivileged(&self) -> Result<()> {
-        sys::become_user(self.confinement.user).step("become an unprivileged user")?;
-        // Changing the user hides this process from itself in /proc until this.
-        sys::set_dumpable(true).step("see oneself")
+    /// The user to become: none if we are not root, or are root of a namespace that holds no other user.
+    fn unprivileged(&self) -> Result<Option<u32>> {
+        if sys::user() != 0 {
+            return Ok(None);
+        }
+        let maps = [self.read(c"self/uid_map")?, self.read(c"self/gid_map")?];
+        let users = [self.confinement.user, NOBODY, INSIDE_USER];
+        Ok(users.into_iter().find(|user| maps.iter().all(|map| is_mapped(map, *user))))
     }
 
     fn new_namespaces(&self) -> Result<()> {
@@ -174,6 +177,21 @@ impl Jail {
     }
 }
 
+fn become_unprivileged(user: u32) -> Result<()> {
+    sys::become_user(user).step("become an unprivileged user")?;
+    // Changing the user hides this process from itself in /proc until this.
+    sys::set_dumpable(true).step("see oneself")
+}
+
+/// Whether a map of user or group ids (lines of: first inside, first outside, count) holds an id.
+fn is_mapped(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
+        let (first, _, count) = (numbers.next(), numbers.next(), numbers.next());
+        first.zip(count).is_some_and(|(first, count)| (first..first + count).contains(&u64::from(id)))
+    })
+}
+
 fn leave_terminal() -> Result<()> {
     // Refused only to a process that leads a group already, which then has left.
     drop(sys::new_session());
@@ -201,5 +219,19 @@ fn shrink_bounding_set() {
         // Fails for numbers that this kernel does not know, and for those without the right to: they have
         // no capabilities to lose.
         drop(sys::drop_from_bounding_set(capability));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_mapped;
+
+    #[test]
+    fn maps_are_read() {
+        assert!(is_mapped("0 0 4294967295\n", 1_879_048_192));
+        assert!(!is_mapped("0 1000 1\n1 100000 65536\n", 1_879_048_192));
+        assert!(is_mapped("0 1000 1\n1 100000 65536\n", 65_534));
+        assert!(!is_mapped("0 1000 1\n", 1000));
+        assert!(!is_mapped("nonsense", 0));
     }
 }

@@ -35,8 +35,10 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
+mod active;
 pub mod behaviour;
 pub mod config;
+mod engine;
 pub mod error;
 pub mod outcome;
 pub mod supervisor;

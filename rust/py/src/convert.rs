@@ -222,7 +222,7 @@ pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>
     }
     let bytes = PyBytes::new(py, bytes);
     let text = bytes.call_method1(intern!(py, "decode"), ("utf-8", "surrogatepass"))?;
-    Ok(text.cast_into::<PyString>().map_err(|_| PyValueError::new_err("not text"))?)
+    text.cast_into::<PyString>().map_err(|_| PyValueError::new_err("not text"))
 }
 
 /// The name of an object's type.

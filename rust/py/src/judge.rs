@@ -27,6 +27,9 @@ struct Payload {
     probes: Value,
 }
 
+/// A test's code, the text for what it is about, and whether that text is the whole story.
+type Test<'py> = (Bound<'py, PyAny>, String, bool);
+
 struct Judge<'py> {
     py: Python<'py>,
     desk: Arc<Desk>,
@@ -104,7 +107,7 @@ impl<'py> Judge<'py> {
         let prepared = self.driver.get(py, "prepare")?.call1((setup, &tests, &probes, equal))?;
         let (setup_code, test_codes, probe_codes): (
             Bound<'py, PyAny>,
-            Vec<(Bound<'py, PyAny>, String, bool)>,
+            Vec<Test<'py>>,
             Vec<Bound<'py, PyAny>>,
         ) = prepared.extract()?;
         let names = self.driver.get(py, "new_module")?.call1(("tests",))?.cast_into::<PyDict>()?;
