@@ -10,6 +10,9 @@ import pytest
 # Before torch is loaded: its waiting threads would otherwise starve the processes beside it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Before huggingface_hub is: a test must never wait for a hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 DATA = os.environ.get("FORGE_DATA")
 
 
@@ -18,7 +21,6 @@ def _away_from_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hf"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,9 @@ def test_wrong_use_gets_one_clear_message_and_its_exit_code(
 
 def test_a_folder_of_another_run_is_refused_and_left_alone(tmp_path: Path) -> None:
     smoke = str(ROOT / "configs" / "smoke.toml")
-    assert forge("mine", smoke, "--out", "run", cwd=tmp_path).returncode == 0
+    early = forge("mine", smoke, "--out", "run", cwd=tmp_path)
+    assert early.returncode == 2
+    assert "hint: run forge propose, then attempt" in " ".join(early.stderr.split())
     before = (tmp_path / "run" / "run.toml").read_text()
     done = forge("mine", smoke, "--out", "run", "--seed", "5", cwd=tmp_path)
     assert done.returncode == 2

@@ -65,7 +65,7 @@ def test_a_run_goes_through_every_stage_and_says_what_it_found(whole: tuple[Path
     header = tomllib.loads((folder / "run.toml").read_text())
     assert header["run"]["seed"] == 0
     assert header["versions"]["torch"]
-    assert "http" not in (folder / "report.html").read_text().replace("http://www.w3.org/2000/svg", "")
+    assert "://" not in (folder / "report.html").read_text().replace("http://www.w3.org/2000/svg", "")
 
 
 def test_every_pair_comes_from_a_failed_and_a_passing_attempt_at_its_problem(whole: tuple[Path, str, float]) -> None:

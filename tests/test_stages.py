@@ -11,7 +11,7 @@ from forge import attempt, controls, mine, propose, stream
 from forge.errors import GeneratorError
 from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, render
 from forge.store import Rows
-from forge.types import Attempt, Completion, Outcome, Problem, Prompt, Sampling, Verdict
+from forge.types import Attempt, Completion, Outcome, Pair, Problem, Prompt, Sampling, Verdict
 
 
 def problem(name: str = "p") -> Problem:
@@ -137,13 +137,13 @@ def test_failures_that_differ_in_layout_only_count_once() -> None:
     assert len(mine.couples([problem()], {"p": rows}, 4, 9, 0)) == 1
 
 
-def test_both_targets_give_a_repair_row_for_each_failure_and_one_plain_row() -> None:
+def test_both_targets_give_a_repair_and_a_plain_row_for_each_failure() -> None:
     p = problem()
     good, bad, worse = (p.prompt + body for body in ("    return x", "    return 0", "    return 2"))
     rows = [verdict("1", Outcome.FAIL, bad), verdict("2", Outcome.FAIL, worse), verdict("3", Outcome.PASS, good)]
     couples = mine.couples([p], {"p": rows}, 4, 9, 0)
     made = mine.pairs(couples, NANO, "both")
-    assert sorted(row.kind for row in made) == ["plain", "repair", "repair"]
+    assert sorted(row.kind for row in made) == ["plain", "plain", "repair", "repair"]
     plain = next(row for row in made if row.kind == "plain")
     assert (plain.prompt, plain.chosen) == ("# solve\n" + p.prompt, "    return x")
     repair = next(row for row in made if row.kind == "repair")
@@ -167,9 +167,21 @@ def test_format_only_pairs_teach_no_repair() -> None:
         "sometimes": [verdict("s1", Outcome.PASS), verdict("s2", Outcome.FAIL)],
     }
     found = controls.format_only(problems, verdicts, 10, 0)
-    assert sorted(couple.chosen.answer for couple in found) == ["also right", "right"]
-    assert all(couple.rejected.answer.startswith(couple.chosen.answer) for couple in found)
-    assert all(couple.problem.id == "always" for couple in found)
+    assert sorted(chosen for _, _, chosen in found) == ["also right", "right"]
+    assert all(rejected.startswith(chosen) for _, rejected, chosen in found)
+    assert {p.id for p, _, _ in found} == {"always"}
+
+
+def test_a_control_takes_as_many_rows_of_each_kind_as_the_adapter() -> None:
+    def some(kind: str, count: int) -> list[Pair]:
+        return [Pair(f"{kind}{i}", "p", kind, "", "", "", "", "", "") for i in range(count)]
+
+    pattern = some("repair", 5) + some("plain", 3)
+    for rows in (some("repair", 2) + some("plain", 9), some("repair", 9) + some("plain", 1)):
+        assert [row.kind for row in controls.matched(rows, pattern)] == ["repair"] * 5 + ["plain"] * 3
+    assert [row.kind for row in controls.matched(some("plain", 2), pattern)] == ["plain"] * 8
+    assert controls.matched(pattern, pattern) == pattern
+    assert controls.matched([], pattern) == controls.matched(pattern, []) == []
 
 
 class Vetting:

@@ -76,22 +76,38 @@ def test_a_malformed_line_is_reported_with_its_number_and_kept(tmp_path: Path, l
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
-    """A real file-size limit in a child process stands for the full disk."""
+    """A real file-size limit in a child process stands for the full disk; room for a part of the row is left."""
     rows = Rows(tmp_path / "attempts.jsonl", Attempt)
     rows.append([attempt(1)])
     before = rows.path.read_bytes()
     code = (
-        "import resource, signal, sys; from pathlib import Path; from forge.store import Rows; "
+        "import resource, signal; from pathlib import Path; from forge.store import Rows; "
         "from forge.types import Attempt; from forge.errors import ForgeError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 50}, {len(before) + 50}))\n"
-        "row = Attempt('2', 'p', 2, 'x' * 5000, 'stop', 'g')\n"
-        f"try: Rows(Path({str(rows.path)!r}), Attempt).append([row])\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 700}, {len(before) + 700}))\n"
+        "many = [Attempt(str(n), 'p', n, 'x' * 500, 'stop', 'g') for n in range(40)]\n"
+        f"try: Rows(Path({str(rows.path)!r}), Attempt).append(many)\n"
         "except ForgeError as failure: print(failure)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "cannot write" in done.stdout
     assert rows.path.read_bytes() == before
+    rows.append([attempt(2)])
+    assert rows.read() == [attempt(1), attempt(2)]
+
+
+def test_rows_are_replaced_all_at_once(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "pairs.jsonl", Attempt)
+    rows.append([attempt(1), attempt(2)])
+    rows.replace([attempt(3)])
+    assert rows.read() == [attempt(3)]
+
+
+def test_a_last_line_without_a_newline_counts_where_nothing_can_be_torn(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "problems.jsonl", Attempt)
+    rows.append([attempt(1), attempt(2)])
+    rows.path.write_bytes(rows.path.read_bytes()[:-1])
+    assert rows.read(torn=False) == [attempt(1), attempt(2)]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,19 @@ def test_the_same_seed_trains_the_same_adapter(
     marker = read_marker(adapter)
     assert marker is not None
     assert again.digest == marker["digest"] != other.digest
+
+
+def test_another_process_trains_the_same_adapter(tiny_qwen: Path, adapter: Path, tmp_path: Path) -> None:
+    """Hash seeds differ between processes; nothing that is written may depend on them."""
+    code = (
+        "from pathlib import Path; from tests.test_trainers import *; "
+        "rows = [pair(number, PROMPTS[number % 2]) for number in range(8)]\n"
+        f"LoraTrainer({str(tiny_qwen)!r}, QUICK, 'cpu').train(rows, Path({str(tmp_path)!r}), seed=0)"
+    )
+    root = Path(__file__).parent.parent
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert (tmp_path / name).read_bytes() == (adapter / name).read_bytes()
 
 
 def test_an_unfinished_adapter_is_not_served(tiny_qwen: Path, adapter: Path, tmp_path: Path) -> None:

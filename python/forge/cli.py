@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,9 +79,18 @@ def main() -> None:
         if failure.hint:
             talk.print(f"hint: {failure.hint}", markup=False)
         sys.exit(failure.exit_code)
+    except MemoryError:
+        talk.print("error: too little memory\nhint: a smaller model.name, or model.rows lower", markup=False)
+        sys.exit(3)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except Exception as failure:
+        talk.print(traceback.format_exc(), markup=False, style="dim")
+        talk.print(
+            f"error: forge itself failed: {failure!r}\nhint: please report it with the lines above", markup=False
+        )
+        sys.exit(3)
 
 
 def _quiet() -> None:
@@ -214,7 +224,8 @@ _stage("report", "Score what was measured and write scores.json and report.html.
 @commands.command("check")
 @click.option("--benchmark", default="nano/dev", show_default=True, help="Whose grader to test.")
 @click.option("--problems", default=0, show_default="all", help="How many of its problems to use.")
-def check_command(benchmark: str, problems: int) -> None:
+@click.option("--require", default="full", show_default=True, help="The least isolation that will do.")
+def check_command(benchmark: str, problems: int, require: str) -> None:
     """Show what this host enforces, and judge answers whose verdict is known."""
     from forge import benchmarks, selftest
     from forge.domains.python import PythonDomain
@@ -224,7 +235,7 @@ def check_command(benchmark: str, problems: int) -> None:
     for wall in probe():
         data.print(f"{'enforced' if wall.enforced else 'MISSING ':<9} {wall.name}: {wall.how}", markup=False)
     chosen = benchmarks.load(benchmark)
-    with PythonDomain(require="rlimits-only") as domain:
+    with PythonDomain(require=require) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
         result = selftest.run(domain, chosen[: problems or None], 0)
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import math
 import tomllib
 import types
 import typing
@@ -119,7 +120,7 @@ class ControlsConfig:
 class EvalConfig:
     """The held-out benchmark: greedy once, plus `samples` at `temperature`. `limit` 0 takes all problems."""
 
-    benchmark: str = "nano/final"
+    benchmark: str = "nano/dev"
     samples: int = 16
     temperature: float = 0.8
     top_p: float = 1.0
@@ -271,6 +272,7 @@ _POSITIVE = {
     ("train", "epochs"), ("train", "batch"), ("train", "max_length"), ("eval", "samples"), ("eval", "max_tokens"),
     ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"), ("eval", "self_test"),
 }  # fmt: skip
+_SHARE = {("train", "dropout"), ("train", "warmup")}
 _FRACTION = {("propose", "top_p"), ("attempt", "top_p"), ("eval", "top_p")}
 
 
@@ -285,7 +287,9 @@ def _check(config: Config) -> None:
                 raise ConfigError(f"{section}.{key} is {value!r}, but must be above 0")
             if place in _FRACTION and not 0 < value <= 1:
                 raise ConfigError(f"{section}.{key} is {value!r}, but must be above 0 and at most 1")
-            if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-                raise ConfigError(f"{section}.{key} is {value!r}, but must not be negative")
+            if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{section}.{key} is {value!r}, but must be a number that is not negative")
+            if place in _SHARE and not value < 1:
+                raise ConfigError(f"{section}.{key} is {value!r}, but must be below 1")
     if not config.run.name or "/" in config.run.name or config.run.name.startswith("."):
         raise ConfigError(f"run.name is {config.run.name!r}", "a plain folder name")

@@ -80,8 +80,10 @@ def fenced(text: str) -> list[str]:
     return [block for block in blocks if block.strip()]
 
 
-def program(prompt: str, entry_point: str, completion: str) -> str:
+def program(prompt: str, entry_point: str, completion: str, *, cut: bool = False) -> str:
     """The whole program that a completion states for a stub; empty where it holds no code at all.
+
+    `cut` says that a token limit ended the completion: then a further definition that it ends in is dropped.
 
     A completion may continue the stub's body, repeat the function (the stub's imports and helpers stay
     available), come in one fence of several, lack the closing fence, or be followed by chatter.
@@ -95,15 +97,9 @@ def program(prompt: str, entry_point: str, completion: str) -> str:
         return ""
     if not _indented(text):
         if _defines(text, entry_point):
-            return _before_definition(prompt, entry_point) + _code(text, entry_point)
+            return _before_definition(prompt, entry_point) + _code(text, entry_point, cut)
         text = _as_body(text)
-    return _body(prompt, text)
-
-
-def without_last_line(text: str) -> str:
-    """The program less its last line, which a token limit may have cut; empty where nothing is left."""
-    head, newline, _ = text.rstrip("\n").rpartition("\n")
-    return head + newline
+    return _body(prompt, text, cut)
 
 
 def _indented(text: str) -> bool:
@@ -131,34 +127,42 @@ def _before_definition(prompt: str, entry_point: str) -> str:
     return prompt[: match.start()] if match else ""
 
 
-def _code(text: str, entry_point: str) -> str:
+def _code(text: str, entry_point: str, cut: bool) -> str:
     """From the first line of code to the first top-level line, after the function, that is none."""
     kept: list[str] = []
     begun = defined = False
+    complete = 0
     for line in lines(text):
         if not line.inner and line.text[:1] not in ("", " ", "\t"):
             if not begun and not _START.match(line.text):
                 continue
             if begun and not _KEPT.match(line.text):
                 if defined:
+                    cut = False
                     break
                 continue
+            if defined:
+                complete = len(kept)
         begun = True
         name = _DEFINITION.match(line.text)
         defined = defined or bool(name and name.group(1) == entry_point)
         kept.append(line.text)
-    return "\n".join(kept).rstrip() + "\n"
+    return "\n".join(kept[:complete] if cut and complete else kept).rstrip() + "\n"
 
 
-def _body(prompt: str, text: str) -> str:
+def _body(prompt: str, text: str, cut: bool) -> str:
     """The stub and the indented lines that continue it, with helpers that follow."""
     head = len(lines(prompt))
+    complete = 0
     kept: list[str] = []
     for line in lines(prompt + text)[head:] if prompt.endswith("\n") else lines(text):
-        if not line.inner and line.text[:1] not in ("", " ", "\t") and not _KEPT.match(line.text):
-            break
+        if not line.inner and line.text[:1] not in ("", " ", "\t"):
+            if not _KEPT.match(line.text):
+                cut = False
+                break
+            complete = len(kept)
         kept.append(line.text)
-    return prompt + "\n".join(kept).rstrip()
+    return prompt + "\n".join(kept[:complete] if cut and complete else kept).rstrip()
 
 
 @dataclass(frozen=True, slots=True)

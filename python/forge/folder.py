@@ -22,7 +22,7 @@ from typing import Any
 from forge import models, score
 from forge.mine import by_problem
 from forge.store import Rows, write_whole
-from forge.types import Attempt, Pair, Problem, Verdict
+from forge.types import Attempt, Outcome, Pair, Problem, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ class Judged:
     def below(cls, folder: Path) -> Judged:
         """Those in this folder."""
         return cls(Rows(folder / "attempts.jsonl", Attempt), Rows(folder / "verdicts.jsonl", Verdict))
+
+    def latest(self) -> list[Verdict]:
+        """The last verdict of each attempt."""
+        return list({verdict.attempt_id: verdict for verdict in self.verdicts.read()}.values())
 
     def by_problem(self) -> dict[str, list[Verdict]]:
         """Each problem's verdicts in the order of its samples."""
@@ -77,16 +81,26 @@ class Folder:
         path = self._record(stage)
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
-    def finished(self, stage: str, rows: Rows[Pair]) -> bool:
-        """Whether the stage has finished and its rows are all there."""
+    def finished(self, stage: str, rows: Rows[Pair], inputs: str) -> bool:
+        """Whether the stage has finished on these inputs and its rows are all there."""
         record = self.record(stage)
-        return bool(record) and record["rows"] == len(rows.read())
+        return bool(record) and record["inputs"] == inputs and record["rows"] == len(rows.read())
 
-    def finish(self, stage: str, rows: Rows[Pair], made: Sequence[Pair], facts: Mapping[str, Any]) -> None:
-        """Write what a stage made all at once: rows that a crash left behind are kept, not doubled."""
-        there = {row.id for row in rows.read()}
-        rows.append([row for row in made if row.id not in there])
-        write_whole(self._record(stage), json.dumps({**facts, "rows": len(made)}) + "\n")
+    def finish(self, stage: str, rows: Rows[Pair], made: Sequence[Pair], inputs: str, facts: Mapping[str, Any]) -> None:
+        """Write what a stage made all at once, in place of what it made of other inputs."""
+        rows.replace(made)
+        write_whole(self._record(stage), json.dumps({**facts, "inputs": inputs, "rows": len(made)}) + "\n")
+
+    def kept(self) -> list[Problem]:
+        """The problems whose proposal was accepted by its latest verdict, in the order they were kept."""
+        accepted = {v.answer for v in self.proposals.latest() if v.outcome is Outcome.PASS}
+        return list({p.id: p for p in self.problems.read() if p.reference in accepted}.values())
+
+    def served(self, arm: str, kind: str) -> list[Attempt]:
+        """The measured attempts that this arm's present adapter made; older ones no longer count."""
+        marker = self.marker(arm)
+        end = "" if marker is None else f"+{marker['digest']}"
+        return [attempt for attempt in self.measured(arm, kind).attempts.read() if attempt.generator.endswith(end)]
 
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{_plain(stage)}.json"

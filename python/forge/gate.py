@@ -30,6 +30,7 @@ def lines(run: Run) -> list[Line]:
     An invention is valid when it parses and its reference passes its own asserts, and novel when no document
     of the training corpus can hold its docstring, whatever the numbers in it.
     """
+    run.check_grader()
     run.measure(score.BASE)
     run.propose()
     tally = run.tallies()[score.BASE]

@@ -109,8 +109,7 @@ def pairs(couples: Iterable[Couple], format: Format, targets: str) -> list[Pair]
 def _pair(kind: str, couple: Couple, prompt: object, format: Format) -> Pair:
     rejected = format.target(couple.problem, couple.rejected.answer)
     chosen = format.target(couple.problem, couple.chosen.answer)
-    # A plain row is known by what it trains: a second failure of the same problem adds nothing to it.
-    number = content_id(kind, prompt, chosen)
+    number = content_id(kind, prompt, rejected, chosen)
     return Pair(
         number, couple.problem.id, kind, prompt, rejected, chosen, couple.rejected.feedback,  # type: ignore[arg-type]
         couple.rejected.attempt_id, couple.chosen.attempt_id,

@@ -19,7 +19,7 @@ from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, Format
 MARKER = "forge-adapter.json"
 """Written last into an adapter's folder: an adapter without it is not finished."""
 
-_WHOLE = 64 * 2**20
+_WHOLE = 2**30
 _SMALL = 20_000_000
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
@@ -42,9 +42,9 @@ def location(name: str) -> str:
     return name
 
 
-def default_rate(name: str) -> float:
+def default_rate(model: Any) -> float:
     """The learning rate that suits a model: small ones need, and stand, ten times more."""
-    return 1e-3 if name == EMBEDDED else 1e-4
+    return 1e-3 if model.num_parameters() < _SMALL else 1e-4
 
 
 def load_tokenizer(name: str) -> Any:
@@ -124,10 +124,12 @@ def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:
     Raises:
         ConfigError: no format has that name.
     """
+    if wanted == "auto" and tokenizer is None:
+        return COMPLETION
     if wanted != "auto":
         if wanted not in FORMATS:
             raise ConfigError(f"unknown model.format {wanted!r}", f"known: auto, {', '.join(FORMATS)}")
-        if wanted == CHAT.name and not tokenizer.chat_template:
+        if wanted == CHAT.name and tokenizer is not None and not tokenizer.chat_template:
             raise ConfigError(f"{name!r} has no chat template", "set model.format to completion or auto")
         return FORMATS[wanted]
     if name == EMBEDDED or tokenizer.bos_token == "<|start|>":

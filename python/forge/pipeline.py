@@ -8,9 +8,8 @@ in its own module; how a person is told is the command line's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,11 +21,11 @@ from forge.folder import Folder, Judged
 from forge.generators import GENERATORS
 from forge.mine import Couple
 from forge.nano import foreign, heldout
-from forge.prompts import Format
+from forge.prompts import FORMATS, Format
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
-from forge.types import Attempt, Outcome, Problem, Sampling, content_id, to_row
+from forge.types import Attempt, Outcome, Problem, Sampling, Verdict, content_id, to_row
 
 MOST_ERRORS = 0.01
 """The largest share of attempts that may end in `error` before a score is withheld."""
@@ -54,17 +53,29 @@ def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
         ForgeError: the folder cannot be written, or another process works in it.
     """
     judge = settings.judge
+    _resolve_names(settings)
     limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
     make = config.resolve(DOMAINS, judge.domain, "domain")
     shared = judge.allow_shared
     with locked(folder), make(judge.workers, judge.require, limits, shared) as domain:
         run = Run(settings, folder, domain, progress)
         inputs = {
-            "model": models.digest(models.location(settings.model.name)),
+            "model": models.digest(models.location(settings.model.name)) if run.loads_model else settings.model.name,
             "benchmark": content_id([to_row(problem) for problem in run.held]),
         }
         header.begin(folder, settings, inputs)
         yield run
+
+
+def _resolve_names(settings: Config) -> None:
+    """Find what the config names before any work is done, not hours later."""
+    config.resolve(GENERATORS, settings.model.generator, "generator")
+    config.resolve(TRAINERS, settings.train.trainer, "trainer")
+    if settings.model.format not in ("auto", *FORMATS):
+        raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
+    for name in settings.controls.names:
+        if name not in controls.NAMES:
+            raise ConfigError(f"unknown control {name!r}", f"known: {', '.join(controls.NAMES)}")
 
 
 class Run:
@@ -86,11 +97,15 @@ class Run:
         return int(content_id(self.config.run.seed, label), 16) % 2**31
 
     @property
+    def loads_model(self) -> bool:
+        """Whether `model.name` names weights; replay takes a file of completions."""
+        return self.config.model.generator != "replay"
+
+    @property
     def format(self) -> Format:
         """The prompt format of this run's model."""
-        if self.tokenizer is None:
-            replayed = self.config.model.generator == "replay"
-            self.tokenizer = None if replayed else models.load_tokenizer(self.config.model.name)
+        if self.tokenizer is None and self.loads_model:
+            self.tokenizer = models.load_tokenizer(self.config.model.name)
         return models.choose_format(self.config.model.format, self.config.model.name, self.tokenizer)
 
     def generator(self, adapter: str = "") -> Any:
@@ -126,22 +141,27 @@ class Run:
     ) -> None:
         """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
         by_id = {problem.id: problem for problem in problems}
-        mistaken = [a for a in judged.attempts.read() if a.problem_id in by_id]
-        owed = stream.owed(mistaken, judged.verdicts.read(), self.domain.version)
-        done = {(a.problem_id, a.index) for a in mistaken}
+        digest = (models.read_marker(Path(adapter)) or {}).get("digest") if adapter else None
+        end = f"+{digest}" if digest else ""
+
+        def there() -> list[Attempt]:
+            """The attempts so far, those of another adapter or at dropped problems left aside."""
+            return [a for a in judged.attempts.read() if a.problem_id in by_id and a.generator.endswith(end)]
+
+        have = there()
+        owed = stream.owed(have, judged.verdicts.read(), self.domain.version)
+        done = {(a.problem_id, a.index) for a in have}
         total = len(problems) * samples
         if len(done) >= total and not owed:
             return
         advance = self.progress.stage(name, total)
         advance(len(done) - len(owed))
-        if owed:
-            stream.judge_all(self.domain, by_id, owed, judged.verdicts, advance)
+        stream.judge_all(self.domain, by_id, owed, judged.verdicts, advance)
         if len(done) < total:
-            made = attempt.attempts(
-                problems, self.format.solve, self.generator(adapter), sampling, samples, self.config.model.rows, done
-            )
-            stream.attempt_and_judge(made, self.domain, by_id, judged.attempts, judged.verdicts, advance)
-        again = stream.owed(judged.attempts.read(), judged.verdicts.read(), self.domain.version)
+            rows = self.config.model.rows
+            made = attempt.attempts(problems, self.format.solve, self.generator(adapter), sampling, samples, rows, done)
+            stream.attempt_and_judge(made, self.domain, by_id, judged.attempts, judged.verdicts, advance, rows)
+        again = stream.owed(there(), judged.verdicts.read(), self.domain.version)
         stream.judge_all(self.domain, by_id, again, judged.verdicts, lambda done: None)
 
     # -- the stages, in order --------------------------------------------------------------------
@@ -188,7 +208,7 @@ class Run:
                 [propose.PROPOSE], lambda _: self.format.propose(), self.generator(),
                 self._sampling(settings, "propose"), settings.tries, self.config.model.rows, done,
             )  # fmt: skip
-            for made_one in _batched(made, 64):
+            for made_one in _batched(made, min(64, self.config.model.rows)):
                 self.files.proposals.attempts.append(made_one)
                 advance(len(made_one))
         self._vet()
@@ -201,23 +221,23 @@ class Run:
             return
         advance = self.progress.stage("vet proposals", len(proposals))
         advance(len(proposals) - len(owed))
-        stored, keys = self.files.problems.read(), self.heldout_keys()
-        there = {problem.id for problem in stored}
+        keys = self.heldout_keys()
         owing = {proposal.id for proposal in owed}
-        accepted = {v.answer for v in self.files.proposals.verdicts.read() if v.attempt_id not in owing}
+        accepted = {v.answer for v in self.files.proposals.latest() if v.attempt_id not in owing}
+        stored = {problem.id: problem for problem in self.files.problems.read()}
         # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
-        known = [problem for problem in stored if problem.reference in accepted]
+        known = [problem for problem in stored.values() if problem.reference in accepted]
         for chunk in _batched(iter(owed), 256):
             vetted = list(propose.vetted(self.domain, chunk, known, keys, self.seed("strengthen")))
             fresh = [problem for problem, _ in vetted if problem is not None]
-            self.files.problems.append([problem for problem in fresh if problem.id not in there])
+            self.files.problems.append([problem for problem in fresh if stored.get(problem.id) != problem])
             self.files.proposals.verdicts.append([verdict for _, verdict in vetted])
             known += fresh
             advance(len(chunk))
 
     def attempt(self) -> None:
         """Attempt each problem several times and judge the attempts."""
-        problems = self.files.problems.read()
+        problems = self.files.kept()
         if not problems:
             return
         settings = self.config.attempt
@@ -227,35 +247,95 @@ class Run:
     def judge(self) -> None:
         """Judge what is owed of the attempts at own problems, without asking the model for more."""
         owed = stream.owed(self.files.tried.attempts.read(), self.files.tried.verdicts.read(), self.domain.version)
-        by_id = {problem.id: problem for problem in self.files.problems.read()}
+        by_id = {problem.id: problem for problem in self.files.kept()}
         advance = self.progress.stage("judge attempts", len(owed))
         stream.judge_all(self.domain, by_id, owed, self.files.tried.verdicts, advance)
 
     def mine(self) -> None:
-        """Make pairs of the problems at the model's edge."""
-        if self.files.finished("pairs", self.files.pairs):
+        """Make pairs of the problems at the model's edge.
+
+        Raises:
+            DataError: problems are not all attempted and judged, so that pairs would be of a part only.
+        """
+        problems, verdicts = self.files.kept(), self.files.tried.by_problem()
+        self._demand_attempts(problems, verdicts)
+        inputs = self._judged_digest(verdicts)
+        if self.files.finished("pairs", self.files.pairs, inputs):
             return
-        settings, keys = self.config.mine, self.heldout_keys()
-        verdicts = self.files.tried.by_problem()
-        found = mine.couples(
-            self.files.problems.read(), verdicts, settings.per_problem, 2 * settings.limit, self.seed("mine")
-        )
-        kept = mine.clean(found, self.domain.overlap_keys, keys)
-        rows = mine.pairs(kept[: settings.limit], self.format, settings.targets)
-        edge = mine.edge(verdicts)
-        facts = {"couples": len(kept[: settings.limit]), "leaked": len(found) - len(kept), "edge": to_row(edge)}
-        self.files.finish("pairs", self.files.pairs, rows, facts)
+        settings = self.config.mine
+        found = mine.couples(problems, verdicts, settings.per_problem, 2 * settings.limit, self.seed("mine"))
+        clean = mine.clean(found, self.domain.overlap_keys, self.heldout_keys())
+        couples = clean[: settings.limit]
+        facts = {"couples": len(couples), "leaked": len(found) - len(clean), "edge": to_row(mine.edge(verdicts))}
+        rows = mine.pairs(couples, self.format, settings.targets)
+        self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
+
+    def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+        proposed = self.files.proposals.latest()
+        short = [p for p in problems if len(verdicts.get(p.id, ())) < self.config.attempt.samples]
+        if len(proposed) < self.config.propose.tries or short:
+            raise DataError("not every problem is proposed, attempted and judged", "run forge propose, then attempt")
+
+    def _judged_digest(self, verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+        return content_id([[p, [[v.attempt_id, v.outcome] for v in rows]] for p, rows in sorted(verdicts.items())])
+
+    def control(self) -> None:
+        """Make the pairs of each control, and of the teacher, from as many couples as the adapter's."""
+        record = self.files.record("pairs")
+        wanted, inputs = int(record.get("couples", 0)), str(record.get("inputs", ""))
+        makers = {"corrupted": self._corrupted, "format-only": self._format_only}
+        arms = {score.CONTROL + name: makers[name] for name in self.config.controls.names}
+        if self.config.controls.teacher and self.config.eval.benchmark.startswith("nano/"):
+            arms[score.TEACHER] = self._taught
+        for arm, make in arms.items():
+            rows = self.files.arm_pairs(arm)
+            if wanted and not self.files.finished(arm, rows, inputs):
+                couples = mine.clean(make(wanted), self.domain.overlap_keys, self.heldout_keys())
+                targets = "plain" if arm == score.TEACHER else self.config.mine.targets
+                found = mine.pairs(couples, self.format, targets)
+                self.files.finish(arm, rows, found, inputs, {"couples": len(couples)})
+
+    def _corrupted(self, wanted: int) -> list[Couple]:
+        return self._judged_couples("corrupted", list(foreign.foreign_pairs(self.seed("foreign"), 2 * wanted)))[:wanted]
+
+    def _format_only(self, wanted: int) -> list[Couple]:
+        kept, verdicts = self.files.kept(), self.files.tried.by_problem()
+        return self._judged_couples("junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only")))
+
+    def _judged_couples(self, name: str, triples: Sequence[controls.Triple]) -> list[Couple]:
+        """Couples of the programs that fail, as said, and those that pass, as said."""
+        items = [(problem, controls.stated(problem, text)) for problem, *texts in triples for text in texts]
+        advance = self.progress.stage(f"judge {name} programs", len(items))
+        verdicts = []
+        for verdict in self.domain.judge(items):
+            verdicts.append(verdict)
+            advance(1)
+        unfit = (Outcome.PASS, Outcome.ERROR)
+        return [
+            Couple(problem, rejected, chosen)
+            for (problem, _, _), rejected, chosen in zip(triples, verdicts[::2], verdicts[1::2], strict=True)
+            if chosen.outcome is Outcome.PASS and rejected.outcome not in unfit
+        ]
+
+    def _taught(self, wanted: int) -> list[Couple]:
+        problems = heldout.training_problems(self.seed("teacher"), wanted)
+        return [
+            Couple(p, controls.verdict(p, "", Outcome.INVALID), controls.verdict(p, p.reference, Outcome.PASS))
+            for p in problems
+        ]
 
     def train(self, arm: str) -> bool:
-        """Train an arm's adapter on its pairs; False where it has none."""
-        rows = self.files.arm_pairs(arm).read()
+        """Train an arm's adapter on its pairs; False where it has none.
+
+        Each arm takes as many steps as the adapter, on as many rows of each kind: a control with fewer pairs
+        sees them again.
+        """
+        rows = controls.matched(self.files.arm_pairs(arm).read(), self.files.pairs.read())
         if not rows:
             return False
-        if self.files.marker(arm) is not None:
+        marker = self.files.marker(arm)
+        if marker is not None and marker["pairs_digest"] == content_id([to_row(row) for row in rows]):
             return True
-        # Each arm takes as many steps as the adapter: a control with fewer pairs sees them again.
-        wanted = max(len(rows), len(self.files.pairs.read()))
-        rows = [rows[index % len(rows)] for index in range(wanted)]
         make = config.resolve(TRAINERS, self.config.train.trainer, "trainer")
         advance: list[stream.Advance] = []
 
@@ -268,53 +348,6 @@ class Run:
         trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
         trainer.train(rows, self.files.adapter(arm), self.seed("train"))
         return True
-
-    def control(self) -> None:
-        """Make the pairs of each control, and of the teacher, as many as the adapter's."""
-        wanted = int(self.files.record("pairs").get("couples", 0))
-        if not wanted:
-            return
-        for name in self.config.controls.names:
-            make = {"corrupted": self._corrupted, "format-only": self._format_only}.get(name)
-            if make is None:
-                raise ConfigError(f"unknown control {name!r}", "known: corrupted, format-only")
-            self._control(score.CONTROL + name, partial(make, wanted), self.config.mine.targets)
-        if self.config.controls.teacher and self.config.eval.benchmark.startswith("nano/"):
-            self._control(score.TEACHER, partial(self._taught, wanted), "plain")
-
-    def _control(self, arm: str, make: Any, targets: str) -> None:
-        rows = self.files.arm_pairs(arm)
-        if not self.files.finished(arm, rows):
-            found = make()
-            self.files.finish(arm, rows, mine.pairs(found, self.format, targets), {"couples": len(found)})
-
-    def _corrupted(self, wanted: int) -> list[Couple]:
-        triples = list(foreign.foreign_pairs(self.seed("foreign"), 3 * wanted))
-        advance = self.progress.stage("judge corrupted programs", 2 * len(triples))
-        items = []
-        for problem, broken, fixed in triples:
-            items += [(problem, _stated(problem, broken)), (problem, _stated(problem, fixed))]
-        verdicts = []
-        for verdict in self.domain.judge(items):
-            verdicts.append(verdict)
-            advance(1)
-        found = []
-        for (problem, _, _), rejected, chosen in zip(triples, verdicts[::2], verdicts[1::2], strict=True):
-            if chosen.outcome is Outcome.PASS and rejected.outcome not in (Outcome.PASS, Outcome.ERROR):
-                found.append(Couple(problem, rejected, chosen))
-        return found[:wanted]
-
-    def _format_only(self, wanted: int) -> list[Couple]:
-        return controls.format_only(
-            self.files.problems.read(), self.files.tried.by_problem(), wanted, self.seed("format-only")
-        )
-
-    def _taught(self, wanted: int) -> list[Couple]:
-        found = []
-        for problem in heldout.training_problems(self.seed("teacher"), wanted):
-            chosen = controls.verdict(problem, problem.reference, Outcome.PASS, "")
-            found.append(Couple(problem, controls.verdict(problem, "", Outcome.INVALID, ""), chosen))
-        return found
 
     def arms(self) -> list[str]:
         """The arms that can be measured: the base, and whatever was trained."""
@@ -335,8 +368,8 @@ class Run:
         for arm in self.arms():
             kinds = []
             for kind, samples in (("greedy", 1), ("sampled", self.config.eval.samples)):
-                rows = self.files.measured(arm, kind)
-                tally = score.tally(rows.attempts.read(), rows.verdicts.read())
+                verdicts = self.files.measured(arm, kind).verdicts.read()
+                tally = score.tally(self.files.served(arm, kind), verdicts)
                 if sum(map(len, tally.outcomes.values())) < samples * len(self.held):
                     raise DataError(f"{arm} is not measured in full", "run forge eval")
                 if tally.errors > MOST_ERRORS * samples * len(self.held):
@@ -369,10 +402,6 @@ class Run:
             "judge": self.domain.version,
             **begun["versions"],
         }
-
-
-def _stated(problem: Problem, program: str) -> Attempt:
-    return Attempt(content_id(problem.id, program), problem.id, 0, program, "stop", controls.JUDGE)
 
 
 def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -15,7 +15,8 @@ from forge.types import Attempt, Outcome, Problem, Verdict
 PROPOSE = Problem("propose", "", "train", "", {})
 DUPLICATE = "duplicate"
 LEAK = "overlaps a held-out problem"
-REFERENCE = "reference: "
+UNJUDGED = "not judged"
+"""The reason of a problem that forge failed to vet: it is owed, not rejected."""
 
 
 def vetted(
@@ -76,5 +77,6 @@ def _identity(problem: Problem) -> tuple[str, str]:
 def _verdict(proposal: Attempt, found: Problem | str, answer: str, judge: str) -> Verdict:
     reason = found if isinstance(found, str) else ""
     outcome = Outcome.PASS if not reason else Outcome.FAIL if answer else Outcome.INVALID
+    outcome = Outcome.ERROR if reason == UNJUDGED else outcome
     tests = len(found.tests["asserts"]) if isinstance(found, Problem) else 0
     return Verdict(proposal.id, outcome, answer, tests, tests, "", reason, 0.0, judge)

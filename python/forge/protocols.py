@@ -1,4 +1,4 @@
-"""The seams: what a judge, domain, generator, trainer and store must do. Structural: nothing to inherit.
+"""The seams: what a judge, domain, generator and trainer must do. Structural: nothing to inherit.
 
 An implementation is one file and one line in the dict of names beside it; a dotted path
 `package.module:Class` in the config loads one from outside the package the same way.
@@ -6,9 +6,9 @@ An implementation is one file and one line in the dict of names beside it; a dot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from forge.types import Adapter, Attempt, Completion, Pair, Problem, Prompt, Sampling, Verdict
 
@@ -34,7 +34,10 @@ class Domain(Judge, Protocol):
         ...
 
     def vet(self, problems: Sequence[Problem], seed: int) -> Iterator[Problem | str]:
-        """For each parsed problem, in order: the problem fit for use, its tests strengthened, or a reason."""
+        """For each parsed problem, in order: the problem fit for use, its tests strengthened, or a reason.
+
+        The reason `not judged` means that forge failed: the problem is vetted again.
+        """
         ...
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
@@ -68,16 +71,4 @@ class Trainer(Protocol):
         Raises:
             TrainerError: there is nothing to learn from, or training diverged.
         """
-        ...
-
-
-class Store(Protocol):
-    """One append-only file of rows per noun."""
-
-    def read(self) -> list[Mapping[str, Any]]:
-        """All whole rows; a torn last line is not one."""
-        ...
-
-    def append(self, rows: Sequence[Any]) -> None:
-        """Add rows so that each is on the disk whole or not at all."""
         ...

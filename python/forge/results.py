@@ -27,6 +27,7 @@ def finish(run: Run) -> Report:
         CheckFailed: too many attempts could not be judged.
         DataError: an arm is not measured in full.
     """
+    run.check_grader()
     tallies = run.tallies()
     split = run.config.eval.benchmark
     ks = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= run.config.eval.samples]
@@ -95,7 +96,7 @@ def _content(
         problems=_rates(tallies),
         funnel=_funnel(run),
         losses=list(enumerate(marker["losses"], start=1)) if marker else (),
-        compared=len(run.files.problems.read()) + 2 * int(run.files.record("pairs").get("couples", 0)) + len(hits),
+        compared=len(run.files.kept()) + 2 * int(run.files.record("pairs").get("couples", 0)) + len(hits),
         hits=hits,
         examples=_examples(run),
     )
@@ -109,18 +110,16 @@ def _rates(tallies: Mapping[str, score.ArmTallies]) -> list[ProblemRate]:
 
 
 def _funnel(run: Run) -> list[Step]:
-    verdicts = run.files.proposals.verdicts.read()
-    why = propose.reasons(verdicts)
-    parsing = {reason: n for reason, n in why.items() if not _vetting(reason)}
-    reference = {reason: n for reason, n in why.items() if reason.startswith(propose.REFERENCE)}
-    unfit = {r: why[r] for r in ("vacuous tests", "nondeterministic") if r in why}
+    verdicts = run.files.proposals.latest()
+    parsing = propose.reasons(v for v in verdicts if v.outcome is Outcome.INVALID)
+    why = propose.reasons(v for v in verdicts if v.outcome is Outcome.FAIL)
+    unfit = {reason: n for reason, n in why.items() if reason not in (propose.LEAK, propose.DUPLICATE)}
     steps, left = [Step("proposed", len(verdicts))], len(verdicts)
     for name, rejected in (
         ("parsed", parsing),
         ("no overlap with held-out problems", {r: why[r] for r in (propose.LEAK,) if r in why}),
         ("new", {r: why[r] for r in (propose.DUPLICATE,) if r in why}),
-        ("reference passes its own tests", reference),
-        ("tests constrain the answer", unfit),
+        ("reference and tests hold up in the sandbox", unfit),
     ):
         left -= sum(rejected.values())
         steps.append(Step(name, left, rejected))
@@ -128,22 +127,17 @@ def _funnel(run: Run) -> list[Step]:
     if mined:
         edge = mined["edge"]
         steps.append(Step("at the edge", edge["some"], {"always solved": edge["all"], "never solved": edge["none"]}))
-        steps.append(Step("pairs", mined["rows"]))
+        steps.append(Step("pairs", mined["rows"], {"answer overlaps a held-out one": mined["leaked"]}))
     return steps
 
 
-def _vetting(reason: str) -> bool:
-    known = (propose.DUPLICATE, propose.LEAK, "vacuous tests", "nondeterministic")
-    return reason in known or reason.startswith(propose.REFERENCE)
-
-
 def _hits(run: Run) -> list[Hit]:
-    found = propose.leaks(run.domain, run.files.proposals.verdicts.read(), run.heldout_keys())
+    found = propose.leaks(run.domain, run.files.proposals.latest(), run.heldout_keys())
     return [Hit(verdict.attempt_id, twin.id, verdict.answer, twin.reference or twin.prompt) for verdict, twin in found]
 
 
 def _examples(run: Run) -> list[Example]:
-    problems = {problem.id: problem for problem in run.files.problems.read()}
+    problems = {problem.id: problem for problem in run.files.kept()}
     outcomes = {verdict.attempt_id: verdict.outcome for verdict in run.files.tried.verdicts.read()}
     return [
         Example(

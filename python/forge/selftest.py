@@ -81,6 +81,8 @@ def _cases(problem: Problem) -> Iterator[tuple[str, Problem, Attempt, Any]]:
     yield "chatter after", problem, _attempt(problem, body + "\n\nThis function works as follows: it"), _RIGHT
     yield "special token", problem, _attempt(problem, body + "<|im_end|>\nuser\nanother"), _RIGHT
     yield "run-on", problem, _attempt(problem, body + "\n\nprint(undefined_name)\nassert False"), _RIGHT
+    run_on = f"{body.rstrip()}\n\n\ndef another_function(values):\n    return (values +"
+    yield "run-on that is cut", problem, _attempt(problem, run_on, finish="length"), _RIGHT
     yield "cut in half", problem, _attempt(problem, half, finish="length"), _CUT
     yield "empty", problem, _attempt(problem, ""), _WRONG
     yield "blank", problem, _attempt(problem, "\n\n   \n"), _WRONG

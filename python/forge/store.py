@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic
 
@@ -27,14 +27,14 @@ class Rows(Generic[Noun]):
         self.path = path
         self.kind: type[Noun] = kind
 
-    def read(self) -> list[Noun]:
-        """All whole rows in file order; none where there is no file yet.
+    def read(self, *, torn: bool = True) -> list[Noun]:
+        """All whole rows in file order; none where there is no file yet. `torn` as in `read_lines`.
 
         Raises:
             DataError: a line other than a torn last one is not a row of this noun.
         """
         rows = []
-        for number, row in read_lines(self.path):
+        for number, row in read_lines(self.path, torn=torn):
             try:
                 rows.append(from_row(self.kind, row))
             except ValueError as failure:
@@ -49,23 +49,40 @@ class Rows(Generic[Noun]):
         """
         if not rows:
             return
-        data = "".join(json.dumps(to_row(row), ensure_ascii=True, default=dict) + "\n" for row in rows).encode()
+        data = "".join(_line(row) for row in rows).encode()
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
+            # Unbuffered: a buffer would be written again on closing, behind what a full disk made us take back.
+            with self.path.open("a+b", buffering=0) as file:
                 drop_torn_line(file.fileno())
                 start = os.fstat(file.fileno()).st_size
                 try:
-                    file.write(data)
-                    file.flush()
+                    rest = memoryview(data)
+                    while rest:
+                        rest = rest[file.write(rest) :]
                     os.fsync(file.fileno())
                 except OSError:
-                    os.ftruncate(file.fileno(), start)
+                    with suppress(OSError):
+                        os.ftruncate(file.fileno(), start)
                     raise
 
+    def replace(self, rows: Sequence[Noun]) -> None:
+        """Make these the file's only rows, all at once.
 
-def read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Line number and object of each line of a JSONL file; a torn last line (no newline) is passed over.
+        Raises:
+            ForgeError: the disk is full or may not be written; the rows that were there are kept.
+        """
+        write_whole(self.path, "".join(_line(row) for row in rows))
+
+
+def _line(row: Any) -> str:
+    return json.dumps(to_row(row), ensure_ascii=True, default=dict) + "\n"
+
+
+def read_lines(path: Path, *, torn: bool = True) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Line number and object of each line of a JSONL file.
+
+    A last line without a newline is passed over where it may be `torn`, as in files that forge writes.
 
     Raises:
         DataError: another line is not a JSON object.
@@ -76,7 +93,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         return
     except OSError as failure:
         raise DataError(f"cannot read {path}: {failure.strerror}") from failure
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines[:-1] if torn else lines, start=1):
         if not line.strip():
             continue
         try:
@@ -113,7 +131,8 @@ def write_whole(path: Path, text: str) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sibling = path.with_name(path.name + ".part")
-        with sibling.open("w", encoding="utf-8") as file:
+        # Model text may hold half a surrogate pair, which UTF-8 cannot: shown as an escape, never lost.
+        with sibling.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

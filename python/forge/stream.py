@@ -46,8 +46,12 @@ def attempt_and_judge(
     attempts: Rows[Attempt],
     verdicts: Rows[Verdict],
     advance: Advance,
+    rows: int = _CHUNK,
 ) -> None:
     """Store and judge attempts while `generated` is still yielding; `advance` counts verdicts.
+
+    At most a batch of `rows` attempts is held in memory only. An interruption drops what waits to be judged:
+    it is stored, and owed.
 
     Raises:
         ForgeError: whatever the generator, the judge or the disk raised first.
@@ -65,12 +69,16 @@ def attempt_and_judge(
     worker = threading.Thread(target=work, name="judge", daemon=True)
     worker.start()
     try:
-        for chunk in _chunks(generated):
+        for chunk in _chunks(generated, min(rows, _CHUNK)):
             attempts.append(chunk)
             for attempt in chunk:
                 _put(waiting, attempt, worker)
             if failures:
                 break
+    except KeyboardInterrupt:
+        with waiting.mutex:
+            waiting.queue.clear()
+        raise
     finally:
         _put(waiting, None, worker)
         worker.join()
@@ -102,13 +110,13 @@ def _drain(waiting: queue.Queue[Attempt | None]) -> list[Attempt]:
         batch.append(item)
 
 
-def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+def _chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
     """Items by the handful; what came before a failure is yielded before the failure is raised."""
     chunk: list[_Item] = []
     try:
         for item in items:
             chunk.append(item)
-            if len(chunk) == _CHUNK:
+            if len(chunk) == size:
                 yield chunk
                 chunk = []
     except GeneratorExit:

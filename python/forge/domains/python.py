@@ -34,10 +34,11 @@ _KEPT_WORDS = frozenset(
     "divmod enumerate filter float frozenset int isinstance iter len list map max min next ord pow print range "
     "reversed round set sorted str sum tuple type zip append extend items keys values get join split strip".split()
 )
-_BATCH = 256
+_BATCH = 64
 _REMEMBERED = 65_536
 """Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
 
+_UNJUDGED = "not judged"
 _STUBS = ("None", "0", "[]", "{first}")
 
 
@@ -96,7 +97,7 @@ class PythonDomain:
     def answer(self, problem: Problem, attempt: Attempt) -> str:
         """The program that a completion states; empty where it states none."""
         entry_point = str(problem.tests.get("entry_point", ""))
-        return extract.program(problem.prompt, entry_point, attempt.completion)
+        return extract.program(problem.prompt, entry_point, attempt.completion, cut=attempt.finish == "length")
 
     def parse(self, completion: str) -> Problem | str:
         """The invented problem in a completion, or why there is none. Executes nothing."""
@@ -115,33 +116,46 @@ class PythonDomain:
         input must not; then the reference answers mutated inputs, and must pass those tests as well.
         """
         verdicts: dict[str, Problem | str] = {}
-        first = self._executions([(problem, problem.reference) for problem in problems])
-        alive = []
-        for problem, execution in zip(problems, first, strict=True):
-            if execution.outcome is Outcome.PASS:
-                alive.append((problem, execution.behaviour))
-            else:
-                verdicts[problem.id] = f"reference: {execution.outcome}"
-        again = self._executions([(problem, problem.reference) for problem, _ in alive])
-        trivial = self._vacuous([problem for problem, _ in alive])
+
+        def passing(problems: Sequence[Problem], reason: str) -> list[tuple[Problem, str]]:
+            """Those whose reference passes, with its behaviour; the others get their verdict."""
+            found = []
+            executions = self._executions([(problem, problem.reference) for problem in problems])
+            for problem, execution in zip(problems, executions, strict=True):
+                if execution.outcome is Outcome.PASS:
+                    found.append((problem, execution.behaviour))
+                else:
+                    ours = execution.outcome is Outcome.ERROR
+                    verdicts[problem.id] = _UNJUDGED if ours else reason.format(execution.outcome)
+            return found
+
+        first = passing(problems, "reference: {}")
+        again = {p.id: b for p, b in passing([problem for problem, _ in first], "nondeterministic")}
+        trivial = self._trivial([problem for problem, _ in first])
         steady = []
-        for (problem, behaviour), execution in zip(alive, again, strict=True):
-            if execution.outcome is not Outcome.PASS or execution.behaviour != behaviour:
+        for problem, behaviour in first:
+            if problem.id in verdicts:
+                continue
+            if again[problem.id] != behaviour:
                 verdicts[problem.id] = "nondeterministic"
-            elif problem.id in trivial:
-                verdicts[problem.id] = "vacuous tests"
+            elif (outcome := trivial[problem.id]) is not None:
+                verdicts[problem.id] = _UNJUDGED if outcome is Outcome.ERROR else "vacuous tests"
             else:
                 steady.append(problem)
-        stronger = self._strengthened(steady, seed)
-        final = self._executions([(problem, problem.reference) for problem in stronger])
-        for problem, execution in zip(stronger, final, strict=True):
-            verdicts[problem.id] = problem if execution.outcome is Outcome.PASS else "nondeterministic"
+        stronger = []
+        for problem, added in zip(steady, self._strengthened(steady, seed), strict=True):
+            if isinstance(added, Problem):
+                stronger.append(added)
+            else:
+                verdicts[problem.id] = added
+        verdicts |= {problem.id: problem for problem, _ in passing(stronger, "nondeterministic")}
         for problem in problems:
             yield verdicts[problem.id]
 
     def mutants(self, problems: Sequence[Problem], seed: int) -> list[list[str]]:
         """For each problem, programs that differ from its reference in one token."""
-        return self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
+        found = self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
+        return [texts or [] for texts in found]
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""
@@ -177,36 +191,47 @@ class PythonDomain:
         jobs = [_job(problem, answer) for problem, answer in items]
         return [execution for _, execution in _in_order(self.box.run(jobs))]
 
-    def _vacuous(self, problems: Sequence[Problem]) -> set[str]:
-        """Ids of the problems whose tests hold for an answer that ignores its input."""
+    def _trivial(self, problems: Sequence[Problem]) -> dict[str, Outcome | None]:
+        """For each problem, `pass` if an answer that ignores its input passes, `error` if that is unknown."""
         items = []
         for problem in problems:
             first = re.search(r"def\s+\w+\s*\(\s*(\w+)", problem.prompt)
             for stub in _STUBS:
                 value = stub.format(first=first.group(1) if first else "None")
                 items.append((problem, f"{problem.prompt}    return {value}\n"))
-        outcomes = self._executions(items)
-        return {item[0].id for item, e in zip(items, outcomes, strict=True) if e.outcome is Outcome.PASS}
+        found: dict[str, Outcome | None] = {problem.id: None for problem in problems}
+        for (problem, _), execution in zip(items, self._executions(items), strict=True):
+            if execution.outcome is Outcome.PASS or (execution.outcome is Outcome.ERROR and not found[problem.id]):
+                found[problem.id] = execution.outcome
+        return found
 
-    def _strengthened(self, problems: Sequence[Problem], seed: int) -> list[Problem]:
+    def _strengthened(self, problems: Sequence[Problem], seed: int) -> list[Problem | str]:
+        """Each problem with more asserts, or why it could not get any."""
+
         def call(problem: Problem) -> str:
             return f"strengthen({problem.reference!r}, {_entry(problem)!r}, {problem.tests['asserts']!r}, {seed})"
 
-        added = self._inside(problems, call)
-        return [
-            replace(problem, tests={**problem.tests, "asserts": [*problem.tests["asserts"], *new]})
-            for problem, new in zip(problems, added, strict=True)
-        ]
+        found: list[Problem | str] = []
+        for problem, added in zip(problems, self._inside(problems, call), strict=True):
+            if added is None:
+                found.append("tests cannot be strengthened")
+            else:
+                tests = {**problem.tests, "asserts": [*problem.tests["asserts"], *added]}
+                found.append(replace(problem, tests=tests))
+        return found
 
-    def _inside(self, problems: Sequence[Problem], call: Callable[[Problem], str]) -> list[list[str]]:
-        """The list of texts that a call of `inside` gives for each problem; empty where it failed."""
+    def _inside(self, problems: Sequence[Problem], call: Callable[[Problem], str]) -> list[list[str] | None]:
+        """The list of texts that a call of `inside` gives for each problem; None where it fails, even twice."""
         source = (files("forge.domains") / "inside.py").read_text(encoding="utf-8")
         jobs = [Job(source, probes=(call(problem),)) for problem in problems]
-        found = []
-        for _, execution in _in_order(self.box.run(jobs)):
-            value: Any = execution.values[0].value if execution.values else None
-            texts = value if isinstance(value, list) else []
-            found.append([text for text in texts if isinstance(text, str)])
+        executions = [execution for _, execution in _in_order(self.box.run(jobs))]
+        failed = [place for place, execution in enumerate(executions) if execution.outcome is Outcome.ERROR]
+        for execution in self.box.run([jobs[place] for place in failed]):
+            executions[failed[execution.index]] = execution
+        found: list[list[str] | None] = []
+        for execution in executions:
+            value: Any = execution.values[0].value if execution.outcome is Outcome.PASS else None
+            found.append([text for text in value if isinstance(text, str)] if isinstance(value, list) else None)
         return found
 
 

@@ -6,7 +6,7 @@ It holds no model and invents nothing: a prompt that was not recorded is an erro
 from __future__ import annotations
 
 import json
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def _key(prompt: Prompt) -> str:
 
 
 class ReplayGenerator:
-    """Answers each prompt with its recorded completions in turn, beginning anew after the last."""
+    """Answers each prompt with its recorded completions in turn, beginning where the sampling seed says."""
 
     def __init__(self, model: str, adapter: str = "", device: str = "auto", rows: int = 512) -> None:
         """`model` is a JSONL file of `{"prompt", "completion", "finish"}`; the other arguments play no part.
@@ -29,7 +29,7 @@ class ReplayGenerator:
             GeneratorError: there is nothing to replay in the file.
         """
         self.name = f"replay:{Path(model).name}"
-        self._recorded: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
+        self._recorded: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for number, row in read_lines(Path(model)):
             if not isinstance(row.get("completion"), str) or "prompt" not in row:
                 raise GeneratorError(f"{model}, line {number}: no prompt or completion", "see the replay generator")
@@ -43,10 +43,12 @@ class ReplayGenerator:
         Raises:
             GeneratorError: a prompt was never recorded.
         """
+        turns: Counter[str] = Counter()
         for index, prompt in enumerate(prompts):
-            answers = self._recorded.get(_key(prompt))
+            key = _key(prompt)
+            answers = self._recorded.get(key)
             if not answers:
                 raise GeneratorError(f"no completion is recorded for prompt {index}", "record it, or use a model")
-            text, finish = answers[0]
-            answers.rotate(-1)
+            text, finish = answers[(sampling.seed + turns[key]) % len(answers)]
+            turns[key] += 1
             yield Completion(index, text, finish, len(text))

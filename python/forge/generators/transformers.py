@@ -106,6 +106,7 @@ class _Row:
 
     index: int
     prompt: int
+    budget: int
     ids: list[int]
     done: bool = False
 
@@ -121,9 +122,8 @@ class _Batch:
         self.source = source
         self.unique = [list(key) for key in dict.fromkeys(map(tuple, ids))]
         place = {tuple(key): position for position, key in enumerate(self.unique)}
-        self.rows = [_Row(index, place[tuple(row)], []) for index, row in enumerate(ids)]
-        longest = max(map(len, self.unique))
-        self.budget = min(sampling.max_tokens, owner._context - longest)
+        room = [min(sampling.max_tokens, owner._context - len(row)) for row in ids]
+        self.rows = [_Row(index, place[tuple(row)], room[index], []) for index, row in enumerate(ids)]
         configured = getattr(self.model, "generation_config", None)
         ends = getattr(configured, "eos_token_id", None)
         self.ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None}
@@ -145,9 +145,9 @@ class _Batch:
         cache = out.past_key_values
         cache.batch_select_indices(chosen)
         logits, mask, lengths = out.logits[chosen, -1], mask[chosen], mask[chosen].sum(1)
-        for step in range(self.budget):
+        for step in range(max(row.budget for row in self.rows)):
             tokens = self._choose(torch, logits.float())
-            yield from self._take(tokens.tolist(), last=step + 1 == self.budget)
+            yield from self._take(tokens.tolist(), step + 1)
             alive = [place for place, row in enumerate(self.rows) if not row.done]
             if not alive:
                 return
@@ -175,8 +175,8 @@ class _Batch:
             probabilities = probabilities.masked_fill(outside.gather(-1, order.argsort(-1)), 0.0)
         return torch.multinomial(probabilities, 1, generator=self.source)[:, 0]
 
-    def _take(self, tokens: list[int], last: bool) -> Iterator[Completion]:
-        """Give each live row its token and yield those that end with it."""
+    def _take(self, tokens: list[int], taken: int) -> Iterator[Completion]:
+        """Give each live row its token, the `taken`th, and yield those that end with it."""
         live = [(row, token) for row, token in zip(self.rows, tokens, strict=True) if not row.done]
         for row, token in live:
             if token not in self.ends:
@@ -184,7 +184,7 @@ class _Batch:
         stopped = self._stopped([row for row, _ in live])
         for (row, token), stop in zip(live, stopped, strict=True):
             ended = token in self.ends
-            if ended or stop or last:
+            if ended or stop or taken == row.budget:
                 row.done = True
                 yield Completion(row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids))
 

@@ -100,7 +100,7 @@ class LoraTrainer:
         batch, epochs = self.config.batch, self.config.epochs
         steps = epochs * math.ceil(len(rows) / batch)
         warm = max(1, round(self.config.warmup * steps))
-        rate = self.config.rate or models.default_rate(self.model)
+        rate = self.config.rate or models.default_rate(model)
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
@@ -141,6 +141,7 @@ class LoraTrainer:
             out.mkdir(parents=True, exist_ok=True)
             (out / models.MARKER).unlink(missing_ok=True)
             model.save_pretrained(str(out))
+            _settle_order(out / "adapter_config.json")
         adapter = Adapter(str(out), self.model, models.digest(str(out)), pairs_digest)
         marker = {
             "model": self.model,
@@ -153,6 +154,15 @@ class LoraTrainer:
         }
         write_whole(out / models.MARKER, json.dumps(marker) + "\n")
         return adapter
+
+
+def _settle_order(path: Path) -> None:
+    """Sort what peft writes in the order of a set, which differs from process to process."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in settings.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            settings[key] = sorted(value)
+    write_whole(path, json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
 def _tensors(torch: Any, rows: list[Row], pad: int, device: str) -> tuple[Any, Any, Any]:

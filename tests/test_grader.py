@@ -1,0 +1,130 @@
+"""The Python grader on real benchmarks: right answers pass however they are wrapped, wrong ones never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forge import benchmarks, selftest
+from forge.domains.python import PythonDomain
+from forge.types import Attempt, Outcome, Problem
+
+
+@pytest.fixture(scope="module")
+def domain() -> Iterator[PythonDomain]:
+    with PythonDomain() as opened:
+        yield opened
+
+
+def judged(domain: PythonDomain, items: list[tuple[Problem, str]], finish: str = "stop") -> list[Outcome]:
+    tried = [(problem, Attempt(str(i), problem.id, 0, text, finish, "test")) for i, (problem, text) in enumerate(items)]
+    return [verdict.outcome for verdict in domain.judge(tried)]
+
+
+@pytest.fixture(scope="module")
+def humaneval(benchmark_data: Path) -> list[Problem]:
+    return benchmarks.load("humaneval")
+
+
+def test_all_humaneval_references_pass_and_nothing_dishonest_does(
+    domain: PythonDomain, humaneval: list[Problem]
+) -> None:
+    result = selftest.run(domain, humaneval, seed=0)
+    assert result.misses == []
+    assert result.kinds["reference"] == len(humaneval) == 164
+    assert result.kinds["mutant"] > 164
+
+
+def test_a_humaneval_mutant_that_behaves_otherwise_does_not_pass(
+    domain: PythonDomain, humaneval: list[Problem]
+) -> None:
+    """One one-token mutant of each reference, the first that the tests can tell from it."""
+    references = domain._executions([(problem, problem.reference) for problem in humaneval])
+    found = set()
+    for problem, reference, texts in zip(humaneval, references, domain.mutants(humaneval, 1), strict=True):
+        for text, execution in zip(texts, domain._executions([(problem, text) for text in texts]), strict=True):
+            # `return None` for a false value is a change that `assert not f(x)` was written to accept.
+            if execution.behaviour != reference.behaviour and "return None" not in text:
+                assert execution.outcome is not Outcome.PASS or _tolerant(problem), (problem.id, text)
+                found.add(problem.id)
+    assert len(found) == 164
+
+
+def _tolerant(problem: Problem) -> bool:
+    """Whether the benchmark's own tests accept answers that differ by a rounding."""
+    return (
+        "abs(" in problem.tests["setup"] or "round(" in problem.tests["setup"] or "math.fabs" in problem.tests["setup"]
+    )
+
+
+CHEATS = {
+    "leaves early": "import os\nos._exit(0)\n",
+    "leaves politely": "raise SystemExit(0)\n",
+    "prints passed": "print('passed')\nprint('OK')\n",
+    "patches equality": "import builtins\nbuiltins.AssertionError = BaseException\nint.__eq__ = None\n",
+    "equals everything": "class E:\n    def __eq__(self, other):\n        return True\n",
+}
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_no_cheat_passes_one_humaneval_problem(domain: PythonDomain, humaneval: list[Problem], name: str) -> None:
+    items = []
+    for problem in humaneval:
+        value = "E()" if name == "equals everything" else "None"
+        inside = "".join(f"    {line}\n" for line in CHEATS[name].splitlines()) + f"    return {value}\n"
+        items.append((problem, inside))
+    assert Outcome.PASS not in judged(domain, items)
+
+
+def test_hostile_text_ends_in_a_verdict(domain: PythonDomain) -> None:
+    problem = next(iter(benchmarks.load("nano/dev")))
+    texts = ["\x00", "    return '\x00'", "\udcff", "(" * 100_000, "    return " + "[" * 500, "\n" * 10_000, "\u202e"]
+    outcomes = judged(domain, [(problem, text) for text in texts])
+    assert not {Outcome.PASS, Outcome.ERROR} & set(outcomes)
+
+
+def test_invented_problems_are_vetted_for_what_they_are(domain: PythonDomain) -> None:
+    def stated(name: str, body: str, tests: list[str]) -> Problem:
+        asserts = "\n".join(f"assert {test}" for test in tests)
+        found = domain.parse(f'def {name}(x):\n    """Return something about {name}."""\n{body}\n{asserts}\n')
+        assert isinstance(found, Problem)
+        return found
+
+    right = stated("twice", "    return 2 * x", ["twice(1) == 2", "twice(0) == 0", "twice(-4) == -8"])
+    wrong = stated("wrong", "    return 2 * x", ["wrong(1) == 2", "wrong(0) == 1", "wrong(-4) == -8"])
+    vacuous = stated("empty", "    return None", ["empty(1) is None", "empty(2) is None", "empty(3) is None"])
+    echo = stated("echo", "    return x", ["echo(1) == 1", "echo(2) == 2", "echo(3) == 3"])
+    random = stated("chance", "    import os\n    return os.urandom(8) * 0 + bytes([os.urandom(1)[0]])",
+                    ["len(chance(1)) == 1", "len(chance(2)) == 1", "len(chance(3)) == 1"])  # fmt: skip
+    endless = stated("endless", "    while True:\n        pass", ["endless(1)", "endless(2)", "endless(3)"])
+    found = list(domain.vet([right, wrong, vacuous, echo, random, endless], seed=0))
+    assert isinstance(found[0], Problem)
+    assert len(found[0].tests["asserts"]) > 10
+    assert found[1:] == ["reference: fail", "vacuous tests", "vacuous tests", "nondeterministic", "reference: timeout"]
+    assert judged(domain, [(found[0], right.reference)]) == [Outcome.PASS]
+    assert judged(domain, [(found[0], "    return 2 * x if x in (1, 0, -4) else 0")]) == [Outcome.FAIL]
+
+
+def test_an_answer_is_executed_once_however_often_it_is_given(domain: PythonDomain) -> None:
+    problem = next(iter(benchmarks.load("nano/dev")))
+    outcomes = judged(domain, [(problem, problem.reference)] * 300)
+    assert outcomes == [Outcome.PASS] * 300
+
+
+def test_feedback_is_the_same_on_every_run_and_names_what_went_wrong(domain: PythonDomain) -> None:
+    problem = Problem(
+        "p", "python", "train", 'def f(x):\n    """F."""\n',
+        {"entry_point": "f", "asserts": ["assert f(1) == 2"]}, "",
+    )  # fmt: skip
+    bodies = {
+        "    return 3": "f(1) returned 3, expected 2",
+        "    return 1 / 0": "f(1) raised ZeroDivisionError: division by zero",
+        "    return (": "SyntaxError: '(' was never closed",
+        "    return object()": "the answer gives or takes a value that is not plain data",
+        "": "there is no code in the answer",
+    }
+    for body, told in bodies.items():
+        tried = Attempt("a", "p", 0, body, "stop", "test")
+        assert next(domain.judge([(problem, tried)])).feedback == told
