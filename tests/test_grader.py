@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,26 +29,48 @@ def humaneval(benchmark_data: Path) -> list[Problem]:
     return benchmarks.load("humaneval")
 
 
-def test_all_humaneval_references_pass_and_nothing_dishonest_does(
-    domain: PythonDomain, humaneval: list[Problem]
-) -> None:
-    result = selftest.run(domain, humaneval, seed=0)
+def test_every_humaneval_reference_passes(domain: PythonDomain, humaneval: list[Problem]) -> None:
+    assert judged(domain, [(problem, problem.reference) for problem in humaneval]) == [Outcome.PASS] * 164
+
+
+def test_the_self_test_holds_on_humaneval(domain: PythonDomain, humaneval: list[Problem]) -> None:
+    result = selftest.run(domain, humaneval[::8], seed=0)
     assert result.misses == []
-    assert result.kinds["reference"] == len(humaneval) == 164
-    assert result.kinds["mutant"] > 164
+    assert result.kinds["reference"] == result.kinds["run-on that is cut"] == 21
+    assert result.kinds["mutant"] > 21
+
+
+def test_the_self_test_catches_a_grader_that_can_be_fooled(domain: PythonDomain) -> None:
+    """A judge that believes what it is told must not get through."""
+
+    class Gullible:
+        version = "gullible"
+        mutants = domain.mutants
+
+        def judge(self, items):  # type: ignore[no-untyped-def]
+            for verdict in domain.judge(items):
+                fooled = "os._exit" in verdict.answer or "passed" in verdict.answer
+                yield replace(verdict, outcome=Outcome.PASS) if fooled else verdict
+
+    misses = selftest.run(Gullible(), list(benchmarks.load("nano/dev"))[:3], seed=0).misses
+    assert len(misses) == 6
+    assert any("early exit" in miss for miss in misses)
 
 
 def test_a_humaneval_mutant_that_behaves_otherwise_does_not_pass(
     domain: PythonDomain, humaneval: list[Problem]
 ) -> None:
-    """One one-token mutant of each reference, the first that the tests can tell from it."""
+    """One-token mutants of each reference, of which at least one does something else and is caught."""
     references = domain._executions([(problem, problem.reference) for problem in humaneval])
     found = set()
     for problem, reference, texts in zip(humaneval, references, domain.mutants(humaneval, 1), strict=True):
         for text, execution in zip(texts, domain._executions([(problem, text) for text in texts]), strict=True):
-            # `return None` for a false value is a change that `assert not f(x)` was written to accept.
-            if execution.behaviour != reference.behaviour and "return None" not in text:
-                assert execution.outcome is not Outcome.PASS or _tolerant(problem), (problem.id, text)
+            if execution.behaviour == reference.behaviour:
+                continue
+            if execution.outcome is Outcome.PASS:
+                # `return None` for a false value is a change that `assert not f(x)` was written to accept.
+                assert "return None" in text or _tolerant(problem), (problem.id, text)
+            else:
                 found.add(problem.id)
     assert len(found) == 164
 

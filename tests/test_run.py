@@ -92,22 +92,25 @@ def test_a_run_killed_again_and_again_ends_with_the_same_rows_and_scores(
     whole: tuple[Path, str, float], tmp_path: Path
 ) -> None:
     folder, printed, took = whole
-    source = random.Random(3)
-    out = tmp_path / "run"
-    kills = 0
-    for _ in range(int(os.environ.get("FORGE_KILLS", "5"))):
-        process = start(out)
-        try:
-            process.wait(source.uniform(0.15, 0.6) * took)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        process.communicate()
-    assert kills
-    assert finish(start(out)) == printed
-    assert rows(out) == rows(folder)
-    for name in ("scores.json", "adapter/adapter_model.safetensors"):
-        assert (out / name).read_bytes() == (folder / name).read_bytes()
+    source = random.Random(int(os.environ.get("FORGE_KILL_SEED", "3")))
+    wanted, kills, runs = int(os.environ.get("FORGE_KILLS", "3")), 0, 0
+    while kills < wanted:
+        out = tmp_path / str(runs)
+        runs += 1
+        while kills < wanted:
+            process = start(out)
+            try:
+                process.communicate(timeout=source.uniform(0.02, 0.5) * took)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+                process.communicate()
+        assert finish(start(out)) == printed
+        assert rows(out) == rows(folder)
+        for name in ("scores.json", "adapter/adapter_model.safetensors"):
+            assert (out / name).read_bytes() == (folder / name).read_bytes()
+    print(f"{kills} kills in {runs} runs")
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:

@@ -251,12 +251,23 @@ def nano_group() -> None:
 
 @nano_group.command("pretrain")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for weights and checkpoints.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="That of the weights that ship.")
 def pretrain_command(out: Path, seed: int) -> None:
-    """Train the embedded model from scratch: corpus, tokenizer, weights."""
+    """Train the embedded model from scratch: corpus, tokenizer, weights. Resumes from its checkpoints."""
     from forge.nano import pretrain
 
-    pretrain.pretrain(out, seed=seed)
+    with _progress() as shown:
+        advance: list[Callable[[int], None]] = []
+        seen = [0]
+
+        def progress(now: dict[str, float]) -> None:
+            if not advance:
+                advance.append(shown.stage("pretrain", int(now["steps"])))
+            advance[0](int(now["step"]) - seen[0])
+            seen[0] = int(now["step"])
+
+        record = pretrain.pretrain(out, seed=seed, progress=progress)
+    data.print(f"{out}: {record}", markup=False)
 
 
 @nano_group.command("gate")
