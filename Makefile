@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUST := $(shell find rust -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock rust/core/Cargo.toml rust/py/Cargo.toml
+INSTALL := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --uv
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -44,14 +45,16 @@ help: ## this list
 
 # A CPU build of torch where one can be had, since the default build for Linux brings several GB of CUDA.
 .venv/.torch: scripts/environment.sh pyproject.toml
-	PYTHON=$(PYTHON) sh scripts/environment.sh
+	@echo "installing torch and the build tools into .venv" >&2
+	@PYTHON=$(PYTHON) sh scripts/environment.sh
 	@touch $@
 
 .venv/.built: .venv/.torch $(RUST) pyproject.toml
 	@command -v cargo >/dev/null || { echo "error: no Rust toolchain; hint: install one from https://rustup.rs" >&2; exit 2; }
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --uv --quiet
+	@echo "building forge (a minute or two the first time)" >&2
+	@$(INSTALL) >.venv/build.log 2>&1 || { cat .venv/build.log >&2; exit 3; }
 	@touch $@
 
 .venv/.dev: .venv/.built
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --uv --quiet --extras dev
+	@$(INSTALL) --extras dev >.venv/build.log 2>&1 || { cat .venv/build.log >&2; exit 3; }
 	@touch $@

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from forge import benchmarks
+from forge.prompts import COMPLETION
+
 ROOT = Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.toml")
 pytestmark = pytest.mark.timeout(900)
@@ -131,3 +134,19 @@ def test_a_model_that_knows_nothing_is_told_the_truth(tiny_qwen: Path, tmp_path:
     assert "No pair was mined" in " ".join(printed.split())
     assert not (tmp_path / "run" / "adapter").exists()
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_recorded_completions_are_measured_without_a_model(tmp_path: Path) -> None:
+    problems = benchmarks.load("nano/dev")[:4]
+    recorded = [{"prompt": p.prompt, "completion": p.reference[len(p.prompt) :]} for p in problems[:3]]
+    recorded += [{"prompt": problems[3].prompt, "completion": "    return None"}]
+    recorded += [{"prompt": COMPLETION.propose(), "completion": "nothing that could be a problem"}]
+    path = tmp_path / "recorded.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in recorded))
+    settings = ("model.generator=replay", f"model.name={path}", "propose.tries=4", "eval.limit=4", "eval.samples=2")
+    finish(start(tmp_path / "run", *(part for setting in settings for part in ("--set", setting))))
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())["scores"]
+    assert list(scores) == ["base"]
+    assert {score["metric"]: score["value"] for score in scores["base"]} == {
+        "greedy pass@1": 0.75, "pass@1": 0.75, "pass@2": 0.75,
+    }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from forge import propose, report, score
 from forge.config import to_toml, to_tree
 from forge.pipeline import Run
+from forge.prompts import NANO
 from forge.report import Arm, Example, Hit, ProblemRate, Report, Step
 from forge.store import write_whole
 from forge.types import Delta, Outcome, Score, to_row
@@ -66,7 +67,7 @@ def _adapter(run: Run, arm: str) -> str:
 
 
 def _caveats(run: Run) -> list[str]:
-    if run.config.model.name != "embedded":
+    if run.format is not NANO:
         return []
     return [
         "The embedded model is a model organism: it was trained on code by careful and careless authors, so that "
