@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Before huggingface_hub is: a test must never wait for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A shell that starts tests in the background lets them, and all they start, ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = os.environ.get("FORGE_DATA")
 
