@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forge.prompts import Format
-from forge.types import Attempt, Outcome, Pair, Problem, Verdict, content_id
+from forge.types import Attempt, Outcome, Pair, Problem, Prompt, Verdict, content_id
 
 _MINED = frozenset(Outcome) - {Outcome.PASS, Outcome.ERROR, Outcome.TRUNCATED, Outcome.REFUSED}
 
@@ -106,11 +106,11 @@ def pairs(couples: Iterable[Couple], format: Format, targets: str) -> list[Pair]
     return list(found.values())
 
 
-def _pair(kind: str, couple: Couple, prompt: object, format: Format) -> Pair:
+def _pair(kind: str, couple: Couple, prompt: Prompt, format: Format) -> Pair:
     rejected = format.target(couple.problem, couple.rejected.answer)
     chosen = format.target(couple.problem, couple.chosen.answer)
     number = content_id(kind, prompt, rejected, chosen)
     return Pair(
-        number, couple.problem.id, kind, prompt, rejected, chosen, couple.rejected.feedback,  # type: ignore[arg-type]
+        number, couple.problem.id, kind, prompt, rejected, chosen, couple.rejected.feedback,
         couple.rejected.attempt_id, couple.chosen.attempt_id,
     )  # fmt: skip

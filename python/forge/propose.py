@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from forge.protocols import Domain
+from forge.protocols import UNJUDGED, Domain
 from forge.types import Attempt, Outcome, Problem, Verdict
 
 PROPOSE = Problem("propose", "", "train", "", {})
 DUPLICATE = "duplicate"
 LEAK = "overlaps a held-out problem"
-UNJUDGED = "not judged"
-"""The reason of a problem that forge failed to vet: it is owed, not rejected."""
 
 
 def vetted(

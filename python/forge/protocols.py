@@ -12,6 +12,9 @@ from typing import Protocol
 
 from forge.types import Adapter, Attempt, Completion, Pair, Problem, Prompt, Sampling, Verdict
 
+UNJUDGED = "not judged"
+"""The reason of a problem that forge failed to vet: it is owed, not rejected."""
+
 
 class Judge(Protocol):
     """Turns attempts into verdicts. Knows nothing of models."""
@@ -36,7 +39,7 @@ class Domain(Judge, Protocol):
     def vet(self, problems: Sequence[Problem], seed: int) -> Iterator[Problem | str]:
         """For each parsed problem, in order: the problem fit for use, its tests strengthened, or a reason.
 
-        The reason `not judged` means that forge failed: the problem is vetted again.
+        The reason `UNJUDGED` means that forge failed: the problem is vetted again.
         """
         ...
 

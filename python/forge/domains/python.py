@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from forge import extract, feedback
+from forge.protocols import UNJUDGED
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 
@@ -38,7 +39,6 @@ _BATCH = 64
 _REMEMBERED = 65_536
 """Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
 
-_UNJUDGED = "not judged"
 _STUBS = ("None", "0", "[]", "{first}")
 
 
@@ -126,7 +126,7 @@ class PythonDomain:
                     found.append((problem, execution.behaviour))
                 else:
                     ours = execution.outcome is Outcome.ERROR
-                    verdicts[problem.id] = _UNJUDGED if ours else reason.format(execution.outcome)
+                    verdicts[problem.id] = UNJUDGED if ours else reason.format(execution.outcome)
             return found
 
         first = passing(problems, "reference: {}")
@@ -139,7 +139,7 @@ class PythonDomain:
             if again[problem.id] != behaviour:
                 verdicts[problem.id] = "nondeterministic"
             elif (outcome := trivial[problem.id]) is not None:
-                verdicts[problem.id] = _UNJUDGED if outcome is Outcome.ERROR else "vacuous tests"
+                verdicts[problem.id] = UNJUDGED if outcome is Outcome.ERROR else "vacuous tests"
             else:
                 steady.append(problem)
         stronger = []
@@ -188,8 +188,11 @@ class PythonDomain:
         )
 
     def _executions(self, items: Sequence[tuple[Problem, str]]) -> list[Execution]:
-        jobs = [_job(problem, answer) for problem, answer in items]
-        return [execution for _, execution in _in_order(self.box.run(jobs))]
+        return self._run([_job(problem, answer) for problem, answer in items])
+
+    def _run(self, jobs: Sequence[Job]) -> list[Execution]:
+        """Executions in the order of their jobs."""
+        return sorted(self.box.run(jobs), key=lambda execution: execution.index)
 
     def _trivial(self, problems: Sequence[Problem]) -> dict[str, Outcome | None]:
         """For each problem, `pass` if an answer that ignores its input passes, `error` if that is unknown."""
@@ -224,7 +227,7 @@ class PythonDomain:
         """The list of texts that a call of `inside` gives for each problem; None where it fails, even twice."""
         source = (files("forge.domains") / "inside.py").read_text(encoding="utf-8")
         jobs = [Job(source, probes=(call(problem),)) for problem in problems]
-        executions = [execution for _, execution in _in_order(self.box.run(jobs))]
+        executions = self._run(jobs)
         failed = [place for place, execution in enumerate(executions) if execution.outcome is Outcome.ERROR]
         for execution in self.box.run([jobs[place] for place in failed]):
             executions[failed[execution.index]] = execution
@@ -242,17 +245,6 @@ def _entry(problem: Problem) -> str:
 def _job(problem: Problem, answer: str) -> Job:
     tests = problem.tests
     return Job(answer, tuple(tests["asserts"]), str(tests["entry_point"]), setup=str(tests.get("setup", "")))
-
-
-def _in_order(executions: Iterable[Execution]) -> Iterator[tuple[int, Execution]]:
-    """Executions by index, each as soon as all before it are there."""
-    waiting: dict[int, Execution] = {}
-    following = 0
-    for execution in executions:
-        waiting[execution.index] = execution
-        while following in waiting:
-            yield following, waiting.pop(following)
-            following += 1
 
 
 def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
