@@ -37,6 +37,11 @@ class Judged:
         """Those in this folder."""
         return cls(Rows(folder / "attempts.jsonl", Attempt), Rows(folder / "verdicts.jsonl", Verdict))
 
+    def made_with(self, marker: Mapping[str, Any] | None) -> list[Attempt]:
+        """The attempts that the adapter with this marker made; all of them where there is no adapter."""
+        end = "" if marker is None else f"+{marker['digest']}"
+        return [attempt for attempt in self.attempts.read() if attempt.generator.endswith(end)]
+
     def latest(self) -> list[Verdict]:
         """The last verdict of each attempt."""
         return list({verdict.attempt_id: verdict for verdict in self.verdicts.read()}.values())
@@ -98,9 +103,7 @@ class Folder:
 
     def served(self, arm: str, kind: str) -> list[Attempt]:
         """The measured attempts that this arm's present adapter made; older ones no longer count."""
-        marker = self.marker(arm)
-        end = "" if marker is None else f"+{marker['digest']}"
-        return [attempt for attempt in self.measured(arm, kind).attempts.read() if attempt.generator.endswith(end)]
+        return self.measured(arm, kind).made_with(self.marker(arm))
 
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{_plain(stage)}.json"

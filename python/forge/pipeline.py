@@ -141,12 +141,11 @@ class Run:
     ) -> None:
         """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
         by_id = {problem.id: problem for problem in problems}
-        digest = (models.read_marker(Path(adapter)) or {}).get("digest") if adapter else None
-        end = f"+{digest}" if digest else ""
+        marker = models.read_marker(Path(adapter)) if adapter else None
 
         def there() -> list[Attempt]:
             """The attempts so far, those of another adapter or at dropped problems left aside."""
-            return [a for a in judged.attempts.read() if a.problem_id in by_id and a.generator.endswith(end)]
+            return [a for a in judged.made_with(marker) if a.problem_id in by_id]
 
         have = there()
         owed = stream.owed(have, judged.verdicts.read(), self.domain.version)
