@@ -25,7 +25,7 @@ check: .venv/.dev ## formatting, lints, types, stubs, layers: what a commit must
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: .venv/.dev ## measure forge against its peers and the raw limits, in one interleaved run
-	$(BIN)/python -m pytest -q benches --measure
+	$(BIN)/python -m pytest -q benches --measure $(ARGS)
 
 fmt: .venv/.dev ## format everything
 	cargo fmt --all

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+
+from contest import Contest, milliseconds, wall_ratio
 
 
-def test_importing_forge_against_importing_nothing(contest: Any) -> None:
+def test_importing_forge_against_importing_nothing(contest: Contest) -> None:
     def interpreter(code: str) -> None:
         subprocess.run([sys.executable, "-c", code], check=True)
 
-    contest.run(
-        "start of an interpreter",
+    found = contest.run(
         {
             "import nothing": lambda: interpreter("pass"),
             "import forge": lambda: interpreter("import forge"),
             "import forge, Sandbox": lambda: interpreter("from forge import Sandbox"),
-        },
-        rounds=15,
+        }
     )
+    contest.compare("import", "Start of an interpreter", found, [("ms", milliseconds), ("times the first", wall_ratio)])
