@@ -1,78 +1,68 @@
-"""How fast the sandbox judges, against what people use instead: one interleaved run, everything judged right."""
+"""How fast the sandbox judges, beside raw limits and what people use instead: one interleaved run, all judged right."""
 
 from __future__ import annotations
 
-import multiprocessing
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import os
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
-
-from forge import Job, Limits, Outcome, Sandbox
-
-SOURCE = """
-def squares_of_evens(xs):
-    total = 0
-    for x in xs:
-        if x % 2 == 0:
-            total += x * x
-    return total
-"""
-TESTS = tuple(f"assert squares_of_evens({list(range(n))!r}) == {sum(x * x for x in range(0, n, 2))}" for n in range(8))
-WORKERS = 2
+from contest import Contest, cpu, cpu_ratio, rate, wall_ratio
+from contestants import WORKERS, everybody
+from programs import Program, wrong
 
 
-def _check(source: str, tests: tuple[str, ...], passed: Any) -> None:
-    space: dict[str, object] = {}
-    exec(source, space)
-    for test in tests:
-        exec(test, space)
-    passed.append(True)
+def _spread_out(count: int, of: int) -> list[int]:
+    """Places of that many programs, the same ones each time, from all over; some several times if there are fewer."""
+    return [place * of // count for place in range(count)] if count < of else [place % of for place in range(count)]
 
 
-def manager_and_process(count: int) -> None:
-    """The usual harness: a manager and a process for each program, no isolation."""
-    context = multiprocessing.get_context("fork")
-
-    def one(_: int) -> bool:
-        with context.Manager() as manager:
-            passed = manager.list()
-            process = context.Process(target=_check, args=(SOURCE, TESTS, passed))
-            process.start()
-            process.join(10)
-            return bool(passed)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        assert all(pool.map(one, range(count)))
+@pytest.mark.parametrize("name", everybody())
+def test_a_contestant_tells_right_from_wrong(
+    name: str, programs: list[Program], request: pytest.FixtureRequest
+) -> None:
+    contestant = everybody(request.config.getoption("--peers-python"))[name]
+    if reason := contestant.missing():
+        pytest.skip(reason)
+    with contestant.start([*programs, wrong()]) as driver:
+        right = _spread_out(3, len(programs))
+        assert driver.passed(right)[0] == 3
+        if name != "raw-fork":
+            assert driver.passed([*right, len(programs)])[0] == 3
 
 
-def interpreter_each(count: int) -> None:
-    """A fresh interpreter for each program, no isolation; exit status 0 counts as a pass."""
-    text = "\n".join((SOURCE, *TESTS))
-
-    def one(_: int) -> bool:
-        return subprocess.run([sys.executable, "-I", "-c", text], capture_output=True, timeout=10).returncode == 0
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        assert all(pool.map(one, range(count)))
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_the_sandbox_against_unisolated_harnesses(contest: Any) -> None:
-    count = 64 if contest.measure else 4
-    jobs = [Job(SOURCE, TESTS, "squares_of_evens")] * count
-    with Sandbox(workers=WORKERS, limits=Limits(wall=10.0)) as box:
-
-        def sandbox() -> None:
-            assert all(execution.outcome is Outcome.PASS for execution in box.run(jobs))
-
-        contest.run(
-            f"{count} programs, {WORKERS} workers",
-            {
-                f"forge, isolation {box.isolation}": sandbox,
-                "subprocess per program, no isolation": lambda: interpreter_each(count),
-                "manager and process, no isolation": lambda: manager_and_process(count),
-            },
+@pytest.mark.timeout(1800)
+def test_the_sandbox_beside_its_peers(
+    contest: Contest, programs: list[Program], request: pytest.FixtureRequest
+) -> None:
+    assert 150 < len(programs) < 164, "the slow programs were not told from the fast"
+    contestants = everybody(request.config.getoption("--peers-python"))
+    if not contest.measure:
+        contestants = {name: contestants[name] for name in ("forge", "raw-fork")}
+    absent = {name: reason for name, contestant in contestants.items() if (reason := contestant.missing())}
+    assert "forge" not in absent, absent["forge"]
+    with ExitStack() as stack:
+        turns = {}
+        for name, contestant in contestants.items():
+            if name not in absent:
+                driver = stack.enter_context(contestant.start(programs))
+                places = _spread_out(contestant.share if contest.measure else 3, len(programs))
+                turns[contestant.title] = partial(driver.turn, places)
+        found = contest.run(turns)
+    notes = [f"Absent: {reason}." for reason in absent.values()]
+    if os.geteuid() == 0:
+        notes.append(
+            "Started by root, a worker without namespaces loads much of the library ahead, and is dearer to copy."
         )
+    contest.compare(
+        "sandbox-peers",
+        f"{len(programs)} fast HumanEval references, {WORKERS} workers",
+        found,
+        [
+            ("programs/s", rate),
+            ("CPU ms each", cpu),
+            ("time: times forge's", wall_ratio),
+            ("CPU: times forge's", cpu_ratio),
+        ],
+        notes,
+    )
