@@ -22,6 +22,7 @@ from forge import _core
 from forge.errors import SandboxError
 from forge.sandbox import Execution, Job, Limits, Sandbox, probe
 from forge.types import Outcome
+from processes import children, gone, settled
 
 ADD = "def add(a, b):\n    return a + b\n"
 LEVELS = ["full", "no-namespaces", "rlimits-only"]
@@ -44,37 +45,6 @@ def only(sandbox: Sandbox, source: str, *tests: str, **rest: object) -> Executio
     entry_point = str(rest.pop("entry_point", "f"))
     [execution] = sandbox.run([Job(source, tests, entry_point, **rest)])  # type: ignore[arg-type]
     return execution
-
-
-def children(pid: int) -> set[int]:
-    """Living processes below a process, zombies left out."""
-    found: set[int] = set()
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if fields[0] != "Z":
-                parents[int(entry.name)] = int(fields[1])
-    waiting = [pid]
-    while waiting:
-        above = waiting.pop()
-        below = {child for child, parent in parents.items() if parent == above}
-        found |= below
-        waiting += below
-    return found
-
-
-def gone(before: set[int], patience: float = 5.0) -> bool:
-    """Whether no process of ours is left beyond those before."""
-    until = time.monotonic() + patience
-    while children(os.getpid()) - before:
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 # Outcomes
@@ -463,14 +433,18 @@ def test_an_exception_in_the_jobs_reaches_the_caller(sandbox):
 
 def test_a_stream_closed_early_leaves_nothing_running(sandbox):
     list(sandbox.run([Job(ADD, ["add"], "add")] * 4))
-    before = children(os.getpid())
-    sleeper = Job("import time\ndef f(): time.sleep(60)", ["f()"], "f", limits=Limits(wall=60))
-    stream = sandbox.run([Job(ADD, ["add"], "add"), sleeper, sleeper, sleeper])
+    before = len(settled())
+    sleepers = [
+        Job(f"import time\ndef f(): time.sleep({60 + n})", ["f()"], "f", limits=Limits(wall=60)) for n in range(3)
+    ]
+    stream = sandbox.run([Job(ADD, ["add"], "add"), *sleepers])
     assert next(stream).index == 0
     time.sleep(0.3)
-    assert children(os.getpid()) - before, "nothing was running, so the test shows nothing"
+    running = settled()
     stream.close()
-    assert gone(before)
+    left = settled()
+    assert running - left, "nothing was running, so the test shows nothing"
+    assert len(left) <= before
     assert only(sandbox, "def f(): return 1", "assert f() == 1").outcome == Outcome.PASS
 
 
@@ -522,7 +496,7 @@ def test_many_jobs_leak_no_descriptors(sandbox):
 
 
 def test_leaving_ends_every_process():
-    before = children(os.getpid())
+    before = settled()
     with Sandbox(2, limits=SHORT) as sandbox:
         list(sandbox.run([Job(ADD, ["add"], "add")] * 4))
         assert children(os.getpid()) - before
@@ -533,7 +507,7 @@ def test_leaving_ends_every_process():
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_job_is_an_error():
-    before = children(os.getpid())
+    before = settled()
     with Sandbox(1, limits=SHORT) as sandbox:
         stream = sandbox.run([Job("import time\ndef f(): time.sleep(2)", ["f()"], "f"), Job(ADD, ["add"], "add")])
         killer = threading.Timer(0.5, lambda: [os.kill(pid, signal.SIGKILL) for pid in children(os.getpid()) - before])

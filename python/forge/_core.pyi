@@ -21,6 +21,7 @@ class Supervisor:
         least: str,
         workers: int,
         allow_shared: bool,
+        limits: tuple[float, float, int, int, int, int],
     ) -> Supervisor: ...
     @property
     def level(self) -> str: ...

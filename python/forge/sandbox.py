@@ -188,6 +188,7 @@ class Sandbox:
                 least=require,
                 workers=self.workers,
                 allow_shared=allow_shared,
+                limits=_numbers(limits),
             )
         except RuntimeError as error:
             raise SandboxError(
@@ -257,7 +258,7 @@ class Sandbox:
                 entry_point,
                 setup,
                 texts[count:],
-                (limits.wall, limits.cpu, limits.memory, limits.output, limits.processes, limits.files),
+                _numbers(limits),
             )
             reason = "too large" if number is None else ""
         if number is not None:
@@ -277,6 +278,10 @@ class Sandbox:
                 return
             patience = 0.0
             yield _execution(facts, feed.positions.pop(facts["index"]))
+
+
+def _numbers(limits: Limits) -> tuple[float, float, int, int, int, int]:
+    return limits.wall, limits.cpu, limits.memory, limits.output, limits.processes, limits.files
 
 
 def _execution(facts: dict[str, Any], position: int) -> Execution:

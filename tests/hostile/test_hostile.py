@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,43 +18,27 @@ import pytest
 
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Outcome
+from processes import settled
 
 LIMITS = Limits(wall=3.0, cpu=0.6, memory=128 << 20, output=16 << 10, files=4 << 20)
 HONEST = Job("def add(a, b):\n    return a + b\n", programs.ADD, "add")
 
 
-def descendants() -> list[int]:
-    """Every living process below this one."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(fields[1])
-    found, waiting = [], [os.getpid()]
-    while waiting:
-        parent = waiting.pop()
-        children = [pid for pid, of in parents.items() if of == parent]
-        found += children
-        waiting += children
-    return found
-
-
 @pytest.fixture(scope="module")
-def before() -> int:
-    return len(descendants())
-
-
-@pytest.fixture(scope="module")
-def sandbox(before: int) -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     with Sandbox(2, limits=LIMITS, allow_shared=True) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def executions(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Execution]:
+def idle(sandbox: Sandbox) -> int:
+    """The processes of two idle workers that have each judged something."""
+    list(sandbox.run([Job(HONEST.source + f"# {n}", ["x = add(1, 2)"], "add") for n in range(8)]))
+    return len(settled())
+
+
+@pytest.fixture(scope="module")
+def executions(sandbox: Sandbox, idle: int, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Execution]:
     """All programs in one run, an honest one after each, on workers that are never changed in between."""
     sentinel = tmp_path_factory.mktemp("host") / "sentinel"
     sentinel.write_text("untouched")
@@ -72,17 +55,6 @@ def executions(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> di
         del os.environ["SENTINEL"]
     assert sentinel.read_text() == "untouched"
     return found
-
-
-def idle() -> int:
-    """The number of our processes once it has settled."""
-    count = len(descendants())
-    for _ in range(50):
-        time.sleep(0.02)
-        count, before = len(descendants()), count
-        if count == before:
-            break
-    return count
 
 
 def test_the_names_are_distinct_and_the_families_are_large():
@@ -108,10 +80,9 @@ def test_an_honest_program_after_it_passes_unchanged(executions, sandbox, progra
     assert not execution.shared_process
 
 
-def test_no_process_is_left_behind(before, sandbox, executions):
+def test_no_process_is_left_behind(idle, executions):
     assert executions
-    # Each worker is a launcher and its zygote.
-    assert idle() <= before + 4
+    assert len(settled()) <= idle
 
 
 def test_the_workers_survived_everything(sandbox, executions):
@@ -181,9 +152,9 @@ def test_nothing_reaches_the_next_program_through_the_writable_directory(name):
     writer = f"import os\ndef add(a, b):\n    {marks[name]}\n    return add_looks()\n"
     writer += look.replace("def add(a, b)", "def add_looks()")
     probe = ("add(1, 2)",)
+    jobs = [Job(source, (), "add", "", probe) for source in (look, writer, f"{look}# again")]
     with Sandbox(1, limits=LIMITS) as sandbox:
-        seen = [e.values[0].value for e in sandbox.run([Job(s, (), "add", "", probe) for s in (look, writer, look)])]
-    before, marked, after = seen
+        before, marked, after = (execution.values[0].value for execution in sandbox.run(jobs))
     assert before == after
     assert marked != before, "the mark was not set, so the test shows nothing"
 

@@ -1,5 +1,7 @@
 //! What a program did, as one number: equal programs have equal behaviour on equal tests.
 
+use crate::value::Value;
+
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
@@ -27,6 +29,21 @@ impl Behaviour {
     pub fn hex(self) -> String {
         format!("{:032x}", self.0)
     }
+}
+
+/// What of an answer to a call counts as behaviour: values and changes whole, exceptions by type.
+#[must_use]
+pub fn answer_key(reply: &Value, changes: &[Value]) -> Vec<u8> {
+    let mut key = match reply.items() {
+        Some([kind, name, ..]) if *kind == Value::text("raise") => {
+            Value::Tuple(vec![kind.clone(), name.clone()]).encode()
+        }
+        _ => reply.encode(),
+    };
+    for change in changes {
+        change.encode_into(&mut key);
+    }
+    key
 }
 
 #[cfg(test)]

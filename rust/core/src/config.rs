@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::queue::Prepared;
 use crate::value::Value;
 
 /// How much isolation there is, from most to least.
@@ -127,11 +129,9 @@ pub struct Limits {
     pub files: u64,
 }
 
-/// One program with its tests.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The candidate, as UTF-8.
-    pub source: Vec<u8>,
+/// What a program is held against. Equal for all attempts at one problem, and shared by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tests {
     /// Statements, each one test, as UTF-8.
     pub tests: Vec<Vec<u8>>,
     /// The function that the tests call.
@@ -140,44 +140,70 @@ pub struct Job {
     pub setup: Vec<u8>,
     /// Expressions to evaluate after the tests.
     pub probes: Vec<Vec<u8>>,
+}
+
+/// One program with its tests.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The candidate, as UTF-8.
+    pub source: Vec<u8>,
+    /// What it is held against.
+    pub tests: Arc<Prepared>,
     /// What it may use.
     pub limits: Limits,
 }
 
-/// What a zygote is asked to start: the part of a job that it needs to know.
+/// What a process of the zygote's is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Executes a source and answers calls of its functions.
+    Candidate,
+    /// Executes tests against candidates behind channels.
+    Judge,
+    /// Executes both, where they cannot be kept apart.
+    Shared,
+    /// Compiles, and looks at tests. Executes neither.
+    Clerk,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::Candidate, Self::Judge, Self::Shared, Self::Clerk];
+
+    /// Whether a candidate's code runs in it.
+    #[must_use]
+    pub fn is_hostile(self) -> bool {
+        matches!(self, Self::Candidate | Self::Shared)
+    }
+
+    fn number(self) -> i64 {
+        Self::ALL.iter().position(|role| *role == self).and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)
+    }
+}
+
+/// What a zygote is asked to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// One process for source and tests, instead of one each.
-    pub shared: bool,
-    /// CPU seconds after which the kernel itself ends a process.
+    /// What for.
+    pub role: Role,
+    /// CPU seconds after which the kernel itself ends the process.
     pub cpu: u64,
     /// Bytes of address space beyond the zygote's own.
     pub memory: u64,
-    /// Processes and threads.
+    /// Processes and threads of the worker in all.
     pub processes: u64,
     /// Bytes of the largest file.
     pub files: u64,
+    /// Whether it should use idle time to warm itself.
+    pub ahead: bool,
 }
 
 impl Request {
-    /// The request for a job.
-    #[must_use]
-    pub fn new(limits: &Limits, shared: bool) -> Self {
-        Self {
-            shared,
-            cpu: limits.cpu.as_secs() + 2,
-            memory: limits.memory,
-            processes: limits.processes,
-            files: limits.files,
-        }
-    }
-
     /// For the wire.
     #[must_use]
     pub fn to_value(self) -> Value {
-        let numbers = [self.cpu, self.memory, self.processes, self.files];
-        let mut items = vec![Value::Bool(self.shared)];
-        items.extend(numbers.map(|number| Value::Int(number.cast_signed())));
+        let numbers = [self.cpu, self.memory, self.processes, self.files].map(u64::cast_signed);
+        let mut items = vec![Value::Int(self.role.number()), Value::Bool(self.ahead)];
+        items.extend(numbers.map(Value::Int));
         Value::Tuple(items)
     }
 
@@ -189,18 +215,23 @@ impl Request {
         match value.items() {
             Some(
                 [
-                    Value::Bool(shared),
+                    Value::Int(role),
+                    Value::Bool(ahead),
                     Value::Int(cpu),
                     Value::Int(memory),
                     Value::Int(processes),
                     Value::Int(files),
                 ],
             ) => Ok(Self {
-                shared: *shared,
+                role: Role::ALL
+                    .into_iter()
+                    .find(|known| known.number() == *role)
+                    .ok_or(Error::Malformed("not a role"))?,
                 cpu: cpu.cast_unsigned(),
                 memory: memory.cast_unsigned(),
                 processes: processes.cast_unsigned(),
                 files: files.cast_unsigned(),
+                ahead: *ahead,
             }),
             _ => Err(Error::Malformed("not a request")),
         }
@@ -209,7 +240,7 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use super::{Confinement, Level, Request};
+    use super::{Confinement, Level, Request, Role};
     use std::path::PathBuf;
 
     #[test]
@@ -222,7 +253,9 @@ mod tests {
             user: 4_000_000_000,
         };
         assert_eq!(Confinement::from_value(&confinement.to_value()).ok(), Some(confinement));
-        let request = Request { shared: true, cpu: 3, memory: 1 << 40, processes: 4, files: 5 };
-        assert_eq!(Request::from_value(&request.to_value()).ok(), Some(request));
+        for role in Role::ALL {
+            let request = Request { role, cpu: 3, memory: 1 << 40, processes: 4, files: 5, ahead: true };
+            assert_eq!(Request::from_value(&request.to_value()).ok(), Some(request));
+        }
     }
 }

@@ -35,13 +35,22 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
-mod active;
 pub mod behaviour;
+mod clerk;
 pub mod config;
-mod engine;
+mod course;
+pub mod equality;
 pub mod error;
+mod integer;
+mod launch;
 pub mod outcome;
+mod queue;
+pub mod report;
+mod running;
 pub mod supervisor;
+pub mod table;
+mod talk;
+pub mod text;
 pub mod value;
 pub mod verdict;
 pub mod wire;

@@ -1,24 +1,26 @@
-//! The supervisor as its callers see it: started, given batches of jobs, stopped. The work is `engine`'s.
+//! The sandbox as its callers see it: started, given batches of jobs, stopped.
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::active::Ticket;
-use crate::config::{Confinement, Job, Level};
-use crate::engine::{Engine, Message};
+use crate::config::{Confinement, Job, Level, Limits, Tests};
 use crate::error::{Error, Result, Step};
+pub use crate::launch::Launch;
+use crate::queue::{Order, Queue};
 use crate::sys;
 use crate::value::MAX_BYTES;
 use crate::verdict::Execution;
-pub use crate::worker::Launch;
+use crate::worker::{Shared, Worker};
 
-/// What a supervisor is told at its start.
+/// How many host users, from the given one on, the workers share out.
+const USERS: usize = 64;
+
+/// What a sandbox is told at its start.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The interpreter to start.
@@ -31,86 +33,127 @@ pub struct Options {
     pub workers: usize,
     /// Whether jobs may be judged in a shared process.
     pub allow_shared: bool,
+    /// The limits of jobs that are to be expected.
+    pub limits: Limits,
+}
+
+/// A worker's thread and what wakes it.
+struct Hand {
+    bell: File,
+    thread: JoinHandle<()>,
+}
+
+/// What the supervisor and its batches share.
+struct Core {
+    shared: Arc<Shared>,
+    confinement: Confinement,
+    limits: Limits,
+    workers: usize,
+    hands: Mutex<Vec<Hand>>,
 }
 
 /// A running sandbox.
-#[derive(Debug)]
 pub struct Supervisor {
-    mailbox: Mailbox,
-    thread: Option<JoinHandle<()>>,
-    level: Level,
-    batches: AtomicU64,
+    core: Arc<Core>,
 }
 
-#[derive(Clone, Debug)]
-struct Mailbox {
-    sender: Sender<Message>,
-    bell: Arc<File>,
-}
+impl Core {
+    fn hands(&self) -> std::sync::MutexGuard<'_, Vec<Hand>> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-impl Mailbox {
-    fn post(&self, message: Message) {
-        if self.sender.send(message).is_ok() {
+    /// Starts one more worker, with a host user of its own where there is a choice. `prove` makes it start its
+    /// zygote at once, and wait for that.
+    fn hire(&self, level: Level, prove: bool) -> Result<()> {
+        let mut hands = self.hands();
+        let (listen, bell) = sys::pipe().step("make a pipe")?;
+        sys::set_nonblocking(listen.as_fd()).step("make a pipe")?;
+        sys::set_nonblocking(bell.as_fd()).step("make a pipe")?;
+        let mut confinement = self.confinement.clone();
+        confinement.level = level;
+        confinement.user += u32::try_from(hands.len() % USERS).unwrap_or(0);
+        let (shared, limits) = (Arc::clone(&self.shared), self.limits);
+        let (announce, started) = mpsc::channel();
+        let work = move |listen: OwnedFd| {
+            let mut worker = Worker::new(shared, confinement, limits, File::from(listen));
+            let outcome = if prove { worker.start() } else { Ok(()) };
+            let failed = outcome.is_err();
+            drop(announce.send(outcome));
+            if !failed {
+                worker.live();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("forge-sandbox".to_owned())
+            .spawn(move || work(listen))
+            .step("start a thread")?;
+        started.recv().map_err(|_| Error::Start("a worker died".to_owned()))??;
+        hands.push(Hand { bell: File::from(bell), thread });
+        Ok(())
+    }
+
+    fn ring(&self) {
+        for hand in self.hands().iter() {
             // A full pipe rings as well.
-            drop((&*self.bell).write(&[1]));
+            drop((&hand.bell).write(&[1]));
         }
     }
 }
 
 impl Supervisor {
-    /// Starts the supervisor's thread and its first worker, at the highest level that the host gives.
+    /// Starts the first worker, at the highest level that the host gives.
     ///
     /// # Errors
     /// Not even the lowest accepted level can be reached; the reason names the wall.
     pub fn start(options: Options) -> Result<Self> {
-        let (sender, receiver) = mpsc::channel();
-        let (listen, bell) = sys::pipe().step("make a pipe")?;
-        sys::set_nonblocking(listen.as_fd()).step("make a pipe")?;
-        sys::set_nonblocking(bell.as_fd()).step("make a pipe")?;
-        let (announce, level) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("forge-sandbox".to_owned())
-            .spawn(move || match Engine::start(options, receiver, File::from(listen)) {
-                Ok(mut engine) => {
-                    drop(announce.send(Ok(engine.level())));
-                    engine.run();
+        let shared = Arc::new(Shared {
+            queue: Queue::default(),
+            launch: options.launch,
+            allow_shared: options.allow_shared,
+            gate: RwLock::new(()),
+        });
+        let most = options.confinement.level;
+        let mut core = Core {
+            shared,
+            confinement: options.confinement,
+            limits: options.limits,
+            workers: options.workers,
+            hands: Mutex::default(),
+        };
+        let mut reasons = Vec::new();
+        for level in Level::ALL.into_iter().filter(|level| *level <= most && *level >= options.least) {
+            match core.hire(level, true) {
+                Ok(()) => {
+                    core.confinement.level = level;
+                    return Ok(Self { core: Arc::new(core) });
                 }
-                Err(error) => drop(announce.send(Err(error))),
-            })
-            .step("start a thread")?;
-        let level = level.recv().map_err(|_| Error::Start("the supervisor died".to_owned()))??;
-        Ok(Self {
-            mailbox: Mailbox { sender, bell: Arc::new(File::from(bell)) },
-            thread: Some(thread),
-            level,
-            batches: AtomicU64::new(0),
-        })
+                Err(error) => reasons.push(format!("{}: {error}", level.name())),
+            }
+        }
+        Err(Error::Start(reasons.join("; ")))
     }
 
     /// The level that was reached.
     #[must_use]
     pub fn level(&self) -> Level {
-        self.level
+        self.core.confinement.level
     }
 
     /// Opens a batch: jobs that are submitted and delivered together.
     #[must_use]
     pub fn batch(&self) -> Batch {
         let (sink, results) = mpsc::channel();
-        Batch {
-            id: self.batches.fetch_add(1, Ordering::Relaxed),
-            mailbox: self.mailbox.clone(),
-            sink,
-            results,
-            submitted: 0,
-        }
+        let order = Arc::new(Order::new(sink));
+        Batch { core: Arc::clone(&self.core), order, results, submitted: 0 }
     }
 
     /// Ends all workers and waits until they are gone.
     pub fn stop(&mut self) {
-        self.mailbox.post(Message::Stop);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        self.core.shared.queue.stop();
+        self.core.ring();
+        let hands = std::mem::take(&mut *self.core.hands());
+        for hand in hands {
+            drop(hand.thread.join());
         }
     }
 }
@@ -122,28 +165,24 @@ impl Drop for Supervisor {
 }
 
 /// A stream of jobs and their executions. Dropping it cancels what is not done.
-#[derive(Debug)]
 pub struct Batch {
-    id: u64,
-    mailbox: Mailbox,
-    sink: Sender<Execution>,
+    core: Arc<Core>,
+    order: Arc<Order>,
     results: Receiver<Execution>,
     submitted: u64,
 }
 
 impl Batch {
-    /// Queues a job; returns its position.
-    pub fn submit(&mut self, job: Job) -> u64 {
+    /// Queues a program; returns its position.
+    pub fn submit(&mut self, source: Vec<u8>, tests: Tests, limits: Limits) -> u64 {
         let index = self.submitted;
         self.submitted += 1;
-        self.mailbox.post(Message::Submit(Ticket {
-            batch: self.id,
-            index,
-            job: Arc::new(job),
-            sink: self.sink.clone(),
-            shared: false,
-            alone: false,
-        }));
+        let queue = &self.core.shared.queue;
+        let job = Arc::new(Job { source, tests: queue.prepare(tests), limits });
+        if queue.submit(&self.order, job, index) && self.core.hands().len() < self.core.workers {
+            // If that fails, the workers there are do the work.
+            drop(self.core.hire(self.core.confinement.level, false));
+        }
         index
     }
 
@@ -156,13 +195,14 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.mailbox.post(Message::Cancel(self.id));
+        self.core.shared.queue.forget(&self.order);
+        self.core.ring();
     }
 }
 
-/// Whether a job is small enough to be carried to a zygote.
+/// Whether a program and its tests are small enough to be carried to a zygote.
 #[must_use]
-pub fn fits(job: &Job) -> bool {
-    let texts = job.tests.iter().chain(&job.probes).map(|text| text.len() + 8).sum::<usize>();
-    job.source.len() + job.setup.len() + job.entry_point.len() + texts + 1024 < MAX_BYTES
+pub fn fits(source: &[u8], tests: &Tests) -> bool {
+    let texts = tests.tests.iter().chain(&tests.probes).map(|text| text.len() + 8).sum::<usize>();
+    source.len() + tests.setup.len() + tests.entry_point.len() + texts + 1024 < MAX_BYTES
 }

@@ -81,6 +81,12 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     check_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }).map(drop)
 }
 
+/// Makes reads and writes on a descriptor wait.
+pub fn set_blocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain call on a descriptor that is open.
+    check_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, 0) }).map(drop)
+}
+
 const MAX_FDS: usize = 8;
 const CONTROL_BYTES: usize = 128;
 
@@ -285,6 +291,10 @@ pub fn drop_capabilities() -> io::Result<()> {
     // SAFETY: version 3 of the interface reads two blocks of three words each.
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
 }
+
+/// The resource that counts a user's processes.
+#[cfg(target_os = "linux")]
+pub const PROCESSES: libc::__rlimit_resource_t = libc::RLIMIT_NPROC;
 
 /// Sets both the soft and the hard value of a resource limit.
 pub fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {

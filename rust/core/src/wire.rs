@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::error::{Error, Result, Step};
+use crate::sys;
 use crate::value::{MAX_BYTES, Value};
 
 /// Puts a length in front of an encoded value.
@@ -60,6 +61,19 @@ impl Channel {
         let mut bytes = vec![0; length];
         self.fill(&mut bytes)?;
         Ok((Value::decode(&bytes)?, bytes))
+    }
+
+    /// Receives a descriptor, which is announced by one byte.
+    ///
+    /// # Errors
+    /// The peer is gone, or sent something else.
+    pub fn receive_descriptor(&mut self) -> Result<OwnedFd> {
+        let (bytes, mut fds) = sys::receive_message(self.file.as_fd(), 1).step("receive")?;
+        match (bytes.as_slice(), fds.pop()) {
+            ([], _) => Err(Error::Closed),
+            (_, Some(fd)) => Ok(fd),
+            (_, None) => Err(Error::Malformed("no descriptor")),
+        }
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {

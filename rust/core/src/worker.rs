@@ -1,162 +1,308 @@
-//! One worker: the process that holds a zygote, and our ends of its channels.
+//! One worker: a thread that owns a zygote and sees one job after another through it.
+//!
+//! While a job runs, the next candidate is already being made and the next source compiled. A job that turns
+//! out long gives the next one back to the queue.
 
-use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, RwLock};
 
-use crate::active::{Active, Ticket};
-use crate::config::Confinement;
-use crate::error::{Error, Result, Step};
-use crate::sys;
-use crate::value::Value;
-use crate::verdict::{End, Killed};
+use crate::clerk::{Clerk, Program};
+use crate::config::{Confinement, Job, Limits, Role};
+use crate::course::{Candidate, Judge, Watch, not_a_program};
+use crate::error::{Error, Result};
+use crate::launch::{Launch, Zygote};
+use crate::outcome::Outcome;
+use crate::queue::{Form, Queue, Ticket};
+use crate::verdict::{Conclusion, Execution, Facts, Killed, conclude};
 
-const CONTROL_MESSAGE: usize = 64 << 10;
+/// How often a zygote that does not start is tried again before a job is given up.
+const START_ATTEMPTS: u32 = 3;
+/// After this many candidates a zygote is replaced, whatever it says.
+const RETIREMENT: u64 = 20_000;
+/// Candidates made ahead while there is work, and while there is none.
+const AHEAD: usize = 1;
+const AHEAD_IDLE: usize = 4;
 
-/// What a zygote says.
-#[derive(Debug)]
-pub enum Said {
-    Ready,
-    Started(Vec<OwnedFd>),
-    Done(Vec<End>),
-    Failed(String),
-    Other,
+/// What all workers share.
+pub struct Shared {
+    pub queue: Queue,
+    pub launch: Launch,
+    pub allow_shared: bool,
+    /// Held for writing by a job that is to run alone.
+    pub gate: RwLock<()>,
 }
 
-/// How to start the interpreter that becomes a zygote.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The program, as an absolute path.
-    pub program: OsString,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// Its whole environment.
-    pub environment: Vec<(OsString, OsString)>,
-}
-
-/// What a worker is doing.
-#[derive(Debug)]
-pub enum State {
-    /// Not ready yet, since then.
-    Starting(Instant),
-    /// Waiting for a job.
-    Idle,
-    /// At a job.
-    Busy(Box<Active>),
-}
-
-/// A worker's process and our ends of its channels.
-#[derive(Debug)]
+/// A worker's own.
 pub struct Worker {
-    pub state: State,
-    pub control: OwnedFd,
-    pub served: u64,
-    process: Child,
-    zygote: Option<OwnedFd>,
-    complaints: File,
+    shared: Arc<Shared>,
+    confinement: Confinement,
+    /// For the candidates that are made before their job is known.
+    limits: Limits,
+    bell: File,
+    zygote: Option<Zygote>,
+    ahead: Vec<Candidate>,
+    judge: Option<Judge>,
+    compiler: Clerk,
+    examiner: Clerk,
+    next: Option<Ticket>,
+    /// What the compiler was given last.
+    compiling: Option<Arc<Job>>,
+    served: u64,
 }
 
 impl Worker {
-    /// Starts a worker. Must be called on the thread that lives as long as the supervisor: the worker dies
-    /// with it.
-    pub fn start(launch: &Launch, confinement: &Confinement) -> Result<Self> {
-        let (control, theirs) = sys::message_pair().step("make a channel")?;
-        let complaints = File::from(sys::memory_file(c"complaints").step("make a memory file")?);
-        let stderr = complaints.try_clone().step("make a memory file")?;
-        let process = Command::new(&launch.program)
-            .args(&launch.arguments)
-            .env_clear()
-            .envs(launch.environment.iter().cloned())
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(stderr))
-            .process_group(0)
-            .spawn()
-            .step("start the interpreter")?;
-        let worker = Self {
-            state: State::Starting(Instant::now()),
-            control,
-            served: 0,
-            process,
+    pub fn new(shared: Arc<Shared>, confinement: Confinement, limits: Limits, bell: File) -> Self {
+        Self {
+            shared,
+            confinement,
+            limits,
+            bell,
             zygote: None,
-            complaints,
-        };
-        let message = confinement.to_value().encode();
-        sys::send_message(worker.control.as_fd(), &message, &[]).step("talk to the interpreter")?;
-        Ok(worker)
+            ahead: Vec::new(),
+            judge: None,
+            compiler: Clerk::default(),
+            examiner: Clerk::default(),
+            next: None,
+            compiling: None,
+            served: 0,
+        }
     }
 
-    /// Hands a job to an idle worker.
-    pub fn give(&mut self, ticket: Ticket) -> Result<()> {
-        self.state = State::Busy(Box::new(Active::new(ticket, self.control.as_fd())?));
-        self.served += 1;
+    /// Starts the zygote. Must be called on the thread that goes on with [`Worker::live`].
+    pub fn start(&mut self) -> Result<()> {
+        self.zygote = Some(Zygote::start(&self.shared.launch, &self.confinement)?);
         Ok(())
     }
 
-    /// The next thing the zygote says; waits for it.
-    pub fn hear(&mut self) -> Result<Said> {
-        let (bytes, mut fds) =
-            sys::receive_message(self.control.as_fd(), CONTROL_MESSAGE).step("hear the zygote")?;
-        if bytes.is_empty() {
-            return Err(Error::Closed);
-        }
-        let value = Value::decode(&bytes)?;
-        let Some([kind, rest @ ..]) = value.items() else {
-            return Err(Error::Malformed("not a report of a zygote"));
-        };
-        Ok(match kind.lossy().as_str() {
-            "ready" => Said::Ready,
-            "zygote" => {
-                self.zygote = fds.pop();
-                Said::Other
+    /// Works until sent home.
+    pub fn live(mut self) {
+        while let Some(ticket) = self.take() {
+            let shared = Arc::clone(&self.shared);
+            let gate = &shared.gate;
+            if ticket.alone {
+                let _gate = gate.write();
+                self.serve(&ticket);
+            } else {
+                let _gate = gate.read();
+                self.serve(&ticket);
             }
-            "started" => Said::Started(fds),
-            "done" => Said::Done(rest.iter().filter_map(end).collect()),
-            "failed" | "refused" => Said::Failed(rest.first().map(Value::lossy).unwrap_or_default()),
-            _ => Said::Other,
-        })
+            if self.served >= RETIREMENT {
+                self.lose();
+            }
+        }
+        self.lose();
     }
 
-    /// What the interpreter wrote before it failed.
-    pub fn complaint(&mut self) -> String {
-        let mut text = String::new();
-        drop(self.complaints.seek(SeekFrom::Start(0)));
-        drop((&self.complaints).take(4096).read_to_string(&mut text));
-        text.trim().lines().last().unwrap_or_default().to_owned()
+    fn take(&mut self) -> Option<Ticket> {
+        if self.shared.queue.is_stopped() {
+            return None;
+        }
+        if let Some(ticket) = self.next.take() {
+            return Some(ticket);
+        }
+        let preferred = self.judge.as_ref().map(|judge| Arc::clone(judge.tests()));
+        if let Some(ticket) = self.shared.queue.try_take(preferred.as_ref()) {
+            return Some(ticket);
+        }
+        // There is time now.
+        if self.zygote.is_some() && self.get_ahead(AHEAD_IDLE, true).is_err() {
+            self.lose();
+        }
+        self.shared.queue.take(preferred.as_ref())
     }
 
-    /// Ends the worker and all below it, and waits for that.
-    pub fn end(mut self) {
-        if let Some(zygote) = &self.zygote {
-            // The launcher reaps the zygote, and with it the whole namespace, then leaves by itself.
-            drop(sys::signal_pidfd(zygote.as_fd(), libc::SIGKILL));
-            let patience = Instant::now() + Duration::from_secs(5);
-            while Instant::now() < patience {
-                if matches!(self.process.try_wait(), Ok(Some(_))) {
-                    return;
+    /// Makes candidates ahead of their jobs.
+    fn get_ahead(&mut self, count: usize, idle: bool) -> Result<()> {
+        while self.ahead.len() < count {
+            let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+            self.ahead.push(Candidate::ask(zygote, Role::Candidate, &self.limits, idle)?);
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, ticket: &Ticket) {
+        let level = self.confinement.level;
+        match self.attempt(ticket) {
+            Ok(Some(execution)) => ticket.deliver(execution),
+            Ok(None) => {}
+            Err(error) => {
+                let complaint = self.zygote.as_mut().map(Zygote::complaint).unwrap_or_default();
+                self.lose();
+                let reason = format!("{error} {complaint}");
+                ticket.deliver(Execution::blank(&ticket.job, level, Outcome::Error, reason.trim()));
+            }
+        }
+    }
+
+    /// Gives up the zygote and all that came from it.
+    fn lose(&mut self) {
+        if let Some(ticket) = self.next.take() {
+            self.shared.queue.give_back(ticket);
+        }
+        self.ahead.clear();
+        self.judge = None;
+        self.compiling = None;
+        self.compiler.dismiss();
+        self.examiner.dismiss();
+        self.served = 0;
+        if let Some(zygote) = self.zygote.take() {
+            zygote.end();
+        }
+    }
+
+    fn ensure_zygote(&mut self) -> Result<()> {
+        let mut left = START_ATTEMPTS;
+        while self.zygote.is_none() {
+            left -= 1;
+            match self.start() {
+                Err(error) if left == 0 => {
+                    return Err(Error::Start(format!("no worker can be started: {error}")));
                 }
-                std::thread::sleep(Duration::from_micros(300));
+                _ => {}
             }
-        } else if let State::Busy(active) = &mut self.state {
-            active.kill(Killed::Cancelled);
         }
-        drop(self.process.kill());
-        drop(self.process.wait());
+        Ok(())
     }
-}
 
-fn end(value: &Value) -> Option<End> {
-    match value.items() {
-        Some([Value::Bool(cut), Value::Int(status), Value::Int(cpu), Value::Int(memory)]) => Some(End {
-            cut: *cut,
-            status: i32::try_from(*status).ok()?,
-            cpu: Duration::from_micros(cpu.cast_unsigned()),
-            memory: memory.cast_unsigned(),
-        }),
-        _ => None,
+    /// Sees one job to its end; none if it was cancelled or is to be run again.
+    fn attempt(&mut self, ticket: &Ticket) -> Result<Option<Execution>> {
+        self.ensure_zygote()?;
+        self.served += 1;
+        let (job, level) = (&ticket.job, self.confinement.level);
+        let program = self.program(job)?;
+        if let Program::Invalid(name, text) = &program {
+            return Ok(Some(not_a_program(job, level, name, text)));
+        }
+        let facts = match self.form(job)? {
+            Form::Table(_) => self.by_table(ticket, program)?,
+            Form::Code => self.by_judge(ticket, program)?,
+        };
+        let conclusion = match self.settled(ticket, facts) {
+            Some(Conclusion::NeedsShared(_)) if self.shared.allow_shared => {
+                let facts = self.by_one_process(ticket)?;
+                self.settled(ticket, facts)
+            }
+            other => other,
+        };
+        Ok(conclusion.map(|conclusion| match conclusion {
+            Conclusion::Done(execution) => *execution,
+            Conclusion::NeedsShared(reason) => Execution::blank(job, level, Outcome::Refused, &reason),
+        }))
+    }
+
+    /// What follows from the facts; nothing if the job was cancelled, or starved and is to be run alone.
+    fn settled(&self, ticket: &Ticket, facts: Facts) -> Option<Conclusion> {
+        if facts.killed == Some(Killed::Cancelled) {
+            return None;
+        }
+        let limits = ticket.job.limits;
+        let slow = facts.killed == Some(Killed::Wall) && facts.starved;
+        if slow && !ticket.alone && facts.candidate.cpu < limits.cpu.mul_f64(0.9) {
+            self.shared.queue.give_back(Ticket { alone: true, ..ticket.clone() });
+            return None;
+        }
+        Some(conclude(&ticket.job, facts))
+    }
+
+    fn zygote(&mut self) -> Result<&mut Zygote> {
+        self.zygote.as_mut().ok_or(Error::Closed)
+    }
+
+    /// The job's source, compiled if that can be.
+    fn program(&mut self, job: &Arc<Job>) -> Result<Program> {
+        let begun = self.compiling.take().is_some_and(|compiling| Arc::ptr_eq(&compiling, job));
+        let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+        if !begun {
+            self.compiler.begin(zygote, &job.source);
+        }
+        Ok(self.compiler.program(&job.source))
+    }
+
+    /// The form of the job's tests, found out the first time.
+    fn form<'a>(&mut self, job: &'a Job) -> Result<&'a Form> {
+        if let Some(form) = job.tests.form.get() {
+            return Ok(form);
+        }
+        let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+        let form = self.examiner.form(zygote, &job.tests.tests).map_or(Form::Code, Form::Table);
+        Ok(job.tests.form.get_or_init(|| form))
+    }
+
+    /// The job's tests as code, compiled the first time.
+    fn code<'a>(&mut self, job: &'a Job) -> Result<&'a [u8]> {
+        let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+        let code = job.tests.code.get_or_init(|| self.examiner.code(zygote, &job.tests.tests));
+        code.as_deref().ok_or(Error::Malformed("the tests cannot be read"))
+    }
+
+    /// A candidate for these limits, and the next one on its way.
+    fn candidate(&mut self, limits: &Limits) -> Result<Candidate> {
+        self.get_ahead(1, false)?;
+        if self.ahead.first().is_some_and(|candidate| candidate.suits(limits)) {
+            let candidate = self.ahead.remove(0);
+            self.get_ahead(AHEAD, false)?;
+            return Ok(candidate);
+        }
+        Candidate::ask(self.zygote()?, Role::Candidate, limits, false)
+    }
+
+    /// Takes the next job off the queue and has its source compiled.
+    fn look_ahead(&mut self) -> Result<()> {
+        if self.next.is_none() {
+            let preferred = self.judge.as_ref().map(|judge| Arc::clone(judge.tests()));
+            self.next = self.shared.queue.try_take(preferred.as_ref());
+            if let Some(next) = &self.next {
+                let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+                self.compiler.begin(zygote, &next.job.source);
+                self.compiling = Some(Arc::clone(&next.job));
+            }
+        }
+        Ok(())
+    }
+
+    fn by_table(&mut self, ticket: &Ticket, program: Program) -> Result<Facts> {
+        let Some(Form::Table(table)) = ticket.job.tests.form.get() else {
+            return Err(Error::Malformed("no table"));
+        };
+        let candidate = self.candidate(&ticket.job.limits)?;
+        self.look_ahead()?;
+        self.watch(ticket)?.by_table(candidate, program, table)
+    }
+
+    fn by_judge(&mut self, ticket: &Ticket, program: Program) -> Result<Facts> {
+        let (tests, limits) = (&ticket.job.tests, ticket.job.limits);
+        let mut judge = match self.judge.take() {
+            Some(judge) if judge.suits(tests, &limits) => judge,
+            _ => {
+                let code = self.code(&ticket.job)?;
+                Judge::start(self.zygote()?, tests, code, &limits)?
+            }
+        };
+        let candidate = self.candidate(&limits)?;
+        self.look_ahead()?;
+        let facts = self.watch(ticket)?.by_judge(candidate, &mut judge, program)?;
+        if judge.is_fit(&facts) {
+            self.judge = Some(judge);
+        }
+        Ok(facts)
+    }
+
+    fn by_one_process(&mut self, ticket: &Ticket) -> Result<Facts> {
+        let code = self.code(&ticket.job)?;
+        let candidate = Candidate::ask(self.zygote()?, Role::Shared, &ticket.job.limits, false)?;
+        self.watch(ticket)?.by_one_process(candidate, code)
+    }
+
+    fn watch<'a>(&'a mut self, ticket: &'a Ticket) -> Result<Watch<'a>> {
+        let company = 2 + self.ahead.len() + usize::from(self.judge.is_some()) + 2;
+        Ok(Watch {
+            zygote: self.zygote.as_mut().ok_or(Error::Closed)?,
+            bell: &self.bell,
+            queue: &self.shared.queue,
+            ticket,
+            next: &mut self.next,
+            level: self.confinement.level,
+            company: company as u64,
+        })
     }
 }

@@ -1,29 +1,28 @@
-//! The zygote: a warm, walled-in, single-threaded process that copies itself for every job.
+//! The zygote: a warm, walled-in, single-threaded process that copies itself whenever it is asked to.
 //!
 //! It never runs a candidate's code and never holds a job's text: it passes descriptors on. Each copy gets
-//! only the descriptors of its role, its own PID namespace, no capabilities, its own limits and filter.
+//! only the descriptors of its role, its own PID namespace, no capabilities, its own limits and filter. What
+//! becomes of a copy is told to the supervisor when it has ended and its traces are swept.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::child::{Side, SingleThread, clone_process};
-use crate::config::{Confinement, Level, Request};
+use crate::config::{Confinement, Level, Request, Role};
 use crate::error::{Error, Result, Step};
 use crate::jail::Jail;
 use crate::root;
 use crate::scratch::Scratch;
 use crate::seccomp::{CandidateFilter, Processes};
-use crate::sys::{self, Ended};
+use crate::sys;
 use crate::value::Value;
 use crate::wire::Channel;
 
-/// Where a role finds its first channel: after the three standard descriptors.
-const FIRST_CHANNEL: i32 = 3;
-/// Open files that a candidate may have.
+/// Where a role finds its channel: after the three standard descriptors.
+const CHANNEL: i32 = 3;
+/// Open files that a process may have.
 const OPEN_FILES: u64 = 64;
-/// Processes inside the namespace beside a candidate: the launcher, the zygote and the other role.
-const COMPANY: u64 = 3;
 const CONTROL_MESSAGE: usize = 64 << 10;
 /// The exit code of a role that failed by our own fault.
 const BROKEN: i32 = 70;
@@ -42,17 +41,26 @@ pub trait Host {
     fn after_clone_in_parent(&mut self);
     /// Called in the new process after each clone.
     fn after_clone_in_child(&mut self);
-    /// Executes a source and serves calls of its functions; returns the exit code.
-    fn candidate(&mut self, judge: Channel) -> i32;
-    /// Executes tests against the candidate behind a channel, or, without one, in this very process;
-    /// returns the exit code.
-    fn judge(&mut self, report: Channel, candidate: Option<Channel>) -> i32;
+    /// Plays a role for whoever is behind the channel; returns the exit code.
+    fn play(&mut self, duty: Duty, channel: Channel) -> i32;
 }
 
-#[derive(Clone, Copy)]
-enum Role {
-    Candidate,
-    Judge,
+/// What a copy of the zygote is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Duty {
+    /// What it is for.
+    pub role: Role,
+    /// Whether there is time to get ready before the first message.
+    pub ahead: bool,
+    /// Whether the number of its user's processes may be limited: no others than the worker's are that user's.
+    pub counted: bool,
+}
+
+/// A process that the zygote has made and has not yet seen end.
+struct Living {
+    pid: i32,
+    pidfd: OwnedFd,
+    role: Role,
 }
 
 struct Zygote<'a, H> {
@@ -65,6 +73,7 @@ struct Zygote<'a, H> {
     filter: Option<CandidateFilter>,
     scratch: Option<Scratch>,
     null: OwnedFd,
+    living: Vec<Living>,
 }
 
 /// The life of a zygote, from the first message on `control` to its end. Never returns.
@@ -112,6 +121,7 @@ fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
             _ => None,
         },
         null: null.into(),
+        living: Vec::new(),
     };
     drop(jail);
     zygote.say(&[Value::text("ready")], &[])?;
@@ -145,62 +155,55 @@ impl<H: Host> Zygote<'_, H> {
         sys::send_message(self.control.as_fd(), &bytes, fds).step("report")
     }
 
+    /// Waits for something to happen, and sees to it: ends first, so that a new process finds a clean place.
     fn serve(&mut self) -> Result<()> {
+        let entry = |fd: &OwnedFd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut entries = vec![entry(&self.control)];
+        entries.extend(self.living.iter().map(|living| entry(&living.pidfd)));
+        sys::poll(&mut entries, None).step("wait")?;
+        for place in (0..self.living.len()).rev().filter(|place| entries[place + 1].revents != 0) {
+            self.bury(place)?;
+        }
+        if entries[0].revents != 0 { self.obey() } else { Ok(()) }
+    }
+
+    fn obey(&mut self) -> Result<()> {
         let (bytes, fds) = sys::receive_message(self.control.as_fd(), CONTROL_MESSAGE).step("receive")?;
         if bytes.is_empty() {
             return Err(Error::Closed);
         }
         let request = Request::from_value(&Value::decode(&bytes)?)?;
-        let [report, out, err] =
-            <[OwnedFd; 3]>::try_from(fds).map_err(|_| Error::Malformed("descriptors"))?;
-        match self.start(&request, &report, &out, &err) {
-            Ok(born) => {
-                drop((report, out, err));
-                self.attend(born)
+        let null = self.null.try_clone().step("copy a descriptor")?;
+        let null = null.as_fd();
+        let installed = match fds.as_slice() {
+            [channel] => [null, null, null, channel.as_fd()],
+            [out, err, channel] => [null, out.as_fd(), err.as_fd(), channel.as_fd()],
+            _ => return Err(Error::Malformed("descriptors")),
+        };
+        match self.make(&request, &installed) {
+            Ok(living) => {
+                let items = [Value::text("started"), Value::Int(living.pid.into())];
+                self.say(&items, &[living.pidfd.as_fd()])?;
+                self.living.push(living);
+                Ok(())
             }
             Err(error) => self.say(&[Value::text("refused"), Value::text(&error.to_string())], &[]),
         }
     }
 
-    fn start(
-        &mut self,
-        request: &Request,
-        report: &OwnedFd,
-        out: &OwnedFd,
-        err: &OwnedFd,
-    ) -> Result<Vec<(i32, OwnedFd)>> {
-        let null = self.null.try_clone().step("copy a descriptor")?;
-        if request.shared {
-            let fds = [null.as_fd(), out.as_fd(), err.as_fd(), report.as_fd()];
-            return Ok(vec![self.born(Role::Judge, request, &fds)?]);
-        }
-        let (judge_end, candidate_end) = sys::stream_pair().step("make a channel")?;
-        let fds = [null.as_fd(), out.as_fd(), err.as_fd(), candidate_end.as_fd()];
-        let candidate = self.born(Role::Candidate, request, &fds)?;
-        let fds = [null.as_fd(), null.as_fd(), null.as_fd(), report.as_fd(), judge_end.as_fd()];
-        match self.born(Role::Judge, request, &fds) {
-            Ok(judge) => Ok(vec![judge, candidate]),
-            Err(error) => {
-                self.end(candidate.0);
-                drop(sys::wait(candidate.0));
-                Err(error)
-            }
-        }
-    }
-
     /// Makes one process. `fds` become its only descriptors, numbered from 0.
-    fn born(&mut self, role: Role, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(i32, OwnedFd)> {
+    fn make(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<Living> {
         self.host.before_clone();
         let side = clone_process(&self.proof, self.level == Level::Full);
         match side {
             Ok(Side::Child) => {
                 self.host.after_clone_in_child();
-                let code = catch_unwind(AssertUnwindSafe(|| self.play(role, request, fds)));
+                let code = catch_unwind(AssertUnwindSafe(|| self.play(request, fds)));
                 sys::exit(code.ok().and_then(Result::ok).unwrap_or(BROKEN))
             }
             Ok(Side::Parent(pid, pidfd)) => {
                 self.host.after_clone_in_parent();
-                Ok((pid, pidfd))
+                Ok(Living { pid, pidfd, role: request.role })
             }
             Err(error) => {
                 self.host.after_clone_in_parent();
@@ -209,7 +212,7 @@ impl<H: Host> Zygote<'_, H> {
         }
     }
 
-    fn play(&mut self, role: Role, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<i32> {
+    fn play(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<i32> {
         sys::new_session().step("new session")?;
         sys::die_with_parent().step("die with the parent")?;
         sys::install_fds(fds).step("install descriptors")?;
@@ -223,15 +226,8 @@ impl<H: Host> Zygote<'_, H> {
                 CandidateFilter::new(Processes::Forbidden(own))?.raise()?;
             }
         }
-        let first = Channel::new(sys::adopt(FIRST_CHANNEL));
-        Ok(match role {
-            Role::Candidate => self.host.candidate(first),
-            Role::Judge if request.shared => self.host.judge(first, None),
-            Role::Judge => {
-                let candidate = Channel::new(sys::adopt(FIRST_CHANNEL + 1));
-                self.host.judge(first, Some(candidate))
-            }
-        })
+        let duty = Duty { role: request.role, ahead: request.ahead, counted: self.own_user };
+        Ok(self.host.play(duty, Channel::new(sys::adopt(CHANNEL))))
     }
 
     fn limit(&self, request: &Request) -> Result<()> {
@@ -242,52 +238,31 @@ impl<H: Host> Zygote<'_, H> {
         let files = if self.level == Level::Full { request.files } else { 0 };
         sys::set_limit(libc::RLIMIT_FSIZE, files).step("file limit")?;
         if self.own_user {
-            sys::set_limit(libc::RLIMIT_NPROC, request.processes + COMPANY).step("process limit")?;
+            sys::set_limit(libc::RLIMIT_NPROC, request.processes).step("process limit")?;
         }
         Ok(())
     }
 
-    /// Sees a job to its end. The first of `born` is the judge: when it ends, so does the candidate.
-    fn attend(&mut self, born: Vec<(i32, OwnedFd)>) -> Result<()> {
-        let fds: Vec<BorrowedFd<'_>> = born.iter().map(|(_, fd)| fd.as_fd()).collect();
-        self.say(&[Value::text("started")], &fds)?;
-        drop(fds);
-        let mut cut = Vec::new();
-        let mut ended: Vec<Option<Ended>> = vec![None; born.len()];
-        while ended.iter().any(Option::is_none) {
-            let end = sys::wait(-1).step("wait")?;
-            if let Some(place) = born.iter().position(|(pid, _)| *pid == end.pid) {
-                ended[place] = Some(end);
-                self.sweep(end.pid);
-                if place == 0 && ended.iter().any(Option::is_none) {
-                    cut.extend(born[1..].iter().map(|(pid, _)| *pid));
-                    cut.iter().for_each(|pid| self.end(*pid));
-                }
-            }
+    /// Sees off a process that has ended, and what it leaves.
+    fn bury(&mut self, place: usize) -> Result<()> {
+        let living = self.living.swap_remove(place);
+        let end = sys::wait(living.pid).step("wait")?;
+        if self.level != Level::Full {
+            // Where no namespace takes descendants down, at least their process group is.
+            drop(sys::signal(-living.pid, libc::SIGKILL));
         }
-        let mut items = vec![Value::text("done")];
-        items.extend(ended.into_iter().flatten().map(|end| {
-            Value::Tuple(vec![
-                Value::Bool(cut.contains(&end.pid)),
-                Value::Int(end.status.into()),
-                Value::Int(i64::try_from(end.cpu.as_micros()).unwrap_or(i64::MAX)),
-                Value::Int(end.memory.cast_signed()),
-            ])
-        }));
-        let clean = self.scratch.as_mut().map_or(Ok(()), Scratch::clean);
+        let clean = match &mut self.scratch {
+            Some(scratch) if living.role.is_hostile() => scratch.clean(),
+            _ => Ok(()),
+        };
+        let items = [
+            Value::text("ended"),
+            Value::Int(end.pid.into()),
+            Value::Int(end.status.into()),
+            Value::Int(i64::try_from(end.cpu.as_micros()).unwrap_or(i64::MAX)),
+            Value::Int(end.memory.cast_signed()),
+        ];
         self.say(&items, &[])?;
         clean.step("clean the writable directory")
-    }
-
-    fn end(&self, pid: i32) {
-        drop(sys::signal(pid, libc::SIGKILL));
-        self.sweep(pid);
-    }
-
-    /// Where no namespace takes descendants down, at least their process group is.
-    fn sweep(&self, pid: i32) {
-        if self.level != Level::Full {
-            drop(sys::signal(-pid, libc::SIGKILL));
-        }
     }
 }

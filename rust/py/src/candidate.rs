@@ -2,50 +2,83 @@
 //!
 //! Everything here may be attacked by the source: it shares the process. Nothing here is trusted by anyone.
 
+use forge_core::sys;
 use forge_core::value::Value;
 use forge_core::wire::Channel;
-use pyo3::exceptions::{PyMemoryError, PySystemExit};
+use pyo3::exceptions::{PyMemoryError, PyNameError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{NotPlain, text, to_object, to_value};
 use crate::zygote::Driver;
 
 const LEFT: i32 = 3;
 
-/// Serves the judge behind a channel until it goes away; returns the exit code.
-pub fn serve(py: Python<'_>, driver: &Driver, mut judge: Channel) -> i32 {
-    match live(py, driver, &mut judge) {
+/// Serves whoever is behind the channel until it goes away; returns the exit code. `counted` as in `Duty`.
+pub fn serve(py: Python<'_>, driver: &Driver, mut channel: Channel, counted: bool) -> i32 {
+    match live(py, driver, &mut channel, counted) {
         Ok(()) => 0,
         Err(_) => LEFT,
     }
 }
 
-fn live(py: Python<'_>, driver: &Driver, judge: &mut Channel) -> PyResult<()> {
-    let Some(Value::Tuple(first)) = receive(py, judge) else {
+fn live(py: Python<'_>, driver: &Driver, channel: &mut Channel, counted: bool) -> PyResult<()> {
+    let Some(Value::Tuple(first)) = receive(py, channel) else {
         return Ok(());
     };
-    let [_, Value::Str(source)] = first.as_slice() else {
+    let [_, Value::Int(processes), program, rest @ ..] = first.as_slice() else {
         return Ok(());
     };
+    limit_processes(counted, *processes)?;
     let names = driver.get(py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
-    let loaded = load(driver, &names, source);
-    let reply = match &loaded {
-        Ok(()) => defined(driver, &names)?,
-        Err(error) => refused(driver, error)?,
+    let loaded = load(driver, &names, program);
+    let reply = match (&loaded, rest) {
+        (Ok(()), []) => defined(driver, &names)?,
+        (Ok(()), [wanted, ..]) => found(driver, &names, wanted)?,
+        (Err(error), _) => refused(driver, error)?,
     };
     flush(driver, py);
-    send(py, judge, &reply)?;
+    send(py, channel, &reply)?;
     if loaded.is_err() {
         return Ok(());
     }
-    while let Some(Value::Tuple(call)) = receive(py, judge) {
-        let [_, Value::Str(name), Value::Tuple(arguments), Value::Dict(named)] = call.as_slice() else {
-            return Ok(());
-        };
-        let reply = answer(driver, &names, name, arguments, named)?;
-        flush(driver, py);
-        send(py, judge, &reply)?;
+    if let [_, Value::List(calls)] = rest {
+        for call in calls {
+            if !respond(driver, &names, channel, call)? {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    while let Some(call) = receive(py, channel) {
+        if !respond(driver, &names, channel, &call)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers one call; false if it is none.
+fn respond(
+    driver: &Driver,
+    names: &Bound<'_, PyDict>,
+    channel: &mut Channel,
+    call: &Value,
+) -> PyResult<bool> {
+    let Some([Value::Str(name), Value::Tuple(arguments), Value::Dict(named)]) = call.items() else {
+        return Ok(false);
+    };
+    let py = names.py();
+    let reply = answer(driver, names, name, arguments, named)?;
+    flush(driver, py);
+    send(py, channel, &reply)?;
+    Ok(true)
+}
+
+/// Bounds the number of processes, if only the worker's are counted.
+pub fn limit_processes(counted: bool, processes: i64) -> PyResult<()> {
+    if counted {
+        sys::set_limit(sys::PROCESSES, processes.cast_unsigned())?;
     }
     Ok(())
 }
@@ -58,13 +91,14 @@ fn send(py: Python<'_>, judge: &mut Channel, reply: &Value) -> PyResult<()> {
     py.detach(|| judge.send(reply)).map_err(|error| PySystemExit::new_err(error.to_string()))
 }
 
-/// Compiles and executes a source.
-pub fn load(driver: &Driver, names: &Bound<'_, PyDict>, source: &[u8]) -> PyResult<()> {
+/// Executes a source, which may have been compiled already.
+pub fn load(driver: &Driver, names: &Bound<'_, PyDict>, program: &Value) -> PyResult<()> {
     let py = names.py();
-    let compile = driver.get(py, "compile")?;
-    let options = PyDict::new(py);
-    options.set_item("dont_inherit", true)?;
-    let code = compile.call((text(py, source)?, "<candidate>", "exec"), Some(&options))?;
+    let code = match program {
+        Value::Bytes(code) => driver.get(py, "load_code")?.call1((PyBytes::new(py, code),))?,
+        Value::Str(source) => driver.get(py, "compile_program")?.call1((text(py, source)?,))?,
+        _ => return Err(PySystemExit::new_err("no program")),
+    };
     driver.get(py, "execute")?.call1((code, names)).map(drop)
 }
 
@@ -73,6 +107,14 @@ pub fn defined(driver: &Driver, names: &Bound<'_, PyDict>) -> PyResult<Value> {
     let found = driver.get(names.py(), "classify")?.call1((names,))?;
     let found = to_value(&found).unwrap_or(Value::None);
     Ok(Value::Tuple(vec![Value::text("loaded"), found]))
+}
+
+/// What a loaded source has under each of the wanted names.
+fn found(driver: &Driver, names: &Bound<'_, PyDict>, wanted: &Value) -> PyResult<Value> {
+    let py = names.py();
+    let kinds = driver.get(py, "kinds")?.call1((names, to_object(py, wanted)?))?;
+    let kinds = to_value(&kinds).unwrap_or(Value::None);
+    Ok(Value::Tuple(vec![Value::text("loaded"), kinds]))
 }
 
 fn refused(driver: &Driver, error: &PyErr) -> PyResult<Value> {
@@ -102,7 +144,9 @@ fn answer(
     for (key, value) in named {
         keywords.set_item(to_object(py, key)?, to_object(py, value)?)?;
     }
-    let function = names.as_any().get_item(text(py, name)?);
+    let key = text(py, name)?;
+    let missing = || PyNameError::new_err(format!("name '{key}' is not defined"));
+    let function = names.get_item(&key).and_then(|function| function.ok_or_else(missing));
     let tuple = PyTuple::new(py, &objects)?;
     let result = function.and_then(|function| function.call(tuple, Some(&keywords)));
     let changes = changes(arguments, &objects);

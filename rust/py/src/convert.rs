@@ -230,11 +230,3 @@ pub fn type_name(object: &Bound<'_, PyAny>) -> String {
     let name = object.get_type().name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|_| "object".to_owned())
 }
-
-/// At most `limit` characters of a text, with a mark where something was cut.
-pub fn bounded(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
-    }
-}

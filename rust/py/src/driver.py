@@ -1,8 +1,8 @@
 """What the two roles need from Python. Executed once in each zygote, before any candidate exists."""
 
-import ast
 import builtins
 import gc
+import marshal
 import os
 import sys
 import types
@@ -12,6 +12,7 @@ execute = builtins.exec
 evaluate = builtins.eval
 representation = builtins.repr
 text_of = builtins.str
+load_code, dump_code = marshal.loads, marshal.dumps
 stdlib = sys.stdlib_module_names
 import_module = builtins.__import__
 stdout, stderr = sys.stdout, sys.stderr
@@ -19,10 +20,26 @@ stdout, stderr = sys.stdout, sys.stderr
 EXCEPTIONS = {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 MODULES = (
-    "abc array base64 bisect collections collections.abc contextlib copy dataclasses datetime decimal enum "
-    "fractions functools hashlib heapq io itertools json math operator random re statistics string struct "
-    "time types typing"
+    "abc bisect collections collections.abc copy enum functools heapq itertools math operator random re string "
+    "sys time types typing"
 )
+"""What nearly every program needs; each module more makes every copy of the zygote dearer."""
+
+
+def compile_program(source):
+    """The code of a source, as a candidate runs it."""
+    return compile(source, "<candidate>", "exec", dont_inherit=True)
+
+
+def compile_source(source):
+    """The code of a source to be carried, or why it is not a program; None if only running it will tell."""
+    try:
+        return "code", dump_code(compile_program(source))
+    except (SyntaxError, ValueError) as error:
+        name, _, _, text = describe(error)
+        return "invalid", name, text
+    except (MemoryError, RecursionError, OverflowError, SystemError):
+        return None
 
 
 def new_module(name):
@@ -48,6 +65,18 @@ def classify(names):
         else:
             others.append(name)
     return functions, modules, others
+
+
+def kinds(names, wanted):
+    """What a source has under each name: `function` (anything called without being a type), `other` or `missing`."""
+    found = []
+    for name in wanted:
+        value = names.get(name, EXCEPTIONS)
+        if value is EXCEPTIONS:
+            found.append("missing")
+        else:
+            found.append("function" if callable(value) and not isinstance(value, type) else "other")
+    return found
 
 
 def describe(error):
@@ -110,40 +139,6 @@ EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
 
 
-SIGNS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in"}
-
-
-class Shown(ast.NodeTransformer):
-    """Rewrites `assert a == b` so that a failed one says what `a` and `b` were. Looks at statements only."""
-
-    def __init__(self, source, direct):
-        self.lines = source.split("\n")
-        self.direct = direct
-
-    def text(self, node):
-        if not self.direct or node.lineno != node.end_lineno:
-            return ""
-        line = self.lines[node.lineno - 1].encode()
-        return line[node.col_offset : node.end_col_offset].decode()
-
-    def visit(self, node):
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            for child in getattr(node, field, None) or ():
-                if isinstance(child, ast.Assert):
-                    self.show(child)
-                elif not isinstance(child, ast.expr):
-                    self.visit(child)
-
-    def show(self, node):
-        test = node.test
-        sign = SIGNS.get(type(test.ops[0])) if isinstance(test, ast.Compare) and len(test.ops) == 1 else None
-        if sign:
-            function, sign, text = ast.Constant(EQUAL), ast.Constant(sign), ast.Constant(self.text(test.left))
-            node.test = ast.Call(function, [test.left, test.comparators[0], sign, text], [])
-            for new in (function, sign, text, node.test):
-                ast.copy_location(new, test)
-
-
 def with_equal(code, equal):
     """Puts the comparison where the mark for it stands: among the constants, where no name reaches it."""
     constants = []
@@ -156,55 +151,17 @@ def with_equal(code, equal):
     return code.replace(co_consts=tuple(constants))
 
 
-def used_names(setup, tests, probes):
-    """Every name that the tests' side loads."""
-    found = set()
-    for source in (setup, *tests, *probes):
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError):
-            continue
-        found.update(node.id for node in ast.walk(tree) if type(node) is ast.Name)
-    return found
+def unpack(prepared, equal):
+    """Prepared tests, ready to be executed: setup, tests, probes, the names they use."""
 
+    def ready(code):
+        if type(code) is tuple:
+            return EXCEPTIONS[code[0]](code[1])
+        return code and with_equal(code, equal)
 
-def prepare_code(source, filename, direct, equal):
-    """Code that says what failed asserts were about, and a text for what it is about as a whole."""
-    tree = ast.parse(source, filename)
-    shown = Shown(source, direct)
-    text = source.strip()
-    simple = False
-    if direct and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
-        test = tree.body[0].test
-        eq = isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)
-        text = shown.text(test.left if eq else test) or text
-        simple = True
-    shown.visit(tree)
-    code = compile(tree, filename, "exec", dont_inherit=True)
-    return with_equal(code, equal), text, simple
-
-
-def prepare(setup, tests, probes, equal):
-    """Compiles everything of the tests' side. What does not compile stands as its exception."""
-
-    def attempt(make):
-        try:
-            return make()
-        except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
-            return error
-
-    prepared_setup = attempt(lambda: prepare_code(setup, "<setup>", False, equal)[0]) if setup.strip() else None
-    prepared_tests = []
-    for test in tests:
-        outcome = attempt(lambda test=test: prepare_code(test, "<test>", True, equal))
-        prepared_tests.append(outcome if isinstance(outcome, tuple) else (outcome, test.strip(), True))
-
-    def probe_code(probe):
-        tree = ast.parse(probe.strip(), "<probe>", "eval")
-        return compile(tree, "<probe>", "eval", dont_inherit=True)
-
-    prepared_probes = [attempt(lambda probe=probe: probe_code(probe)) for probe in probes]
-    return prepared_setup, prepared_tests, prepared_probes
+    setup, tests, probes, used = load_code(prepared)
+    tests = [(ready(code), text, direct) for code, text, direct in tests]
+    return ready(setup), tests, [ready(code) for code in probes], used
 
 
 EXAMPLE = '''
@@ -242,14 +199,25 @@ def work(items: List[int], *rest, key=None, **named):
 
 
 LATER = (
-    "argparse asyncio bz2 calendar codecs concurrent.futures configparser csv ctypes difflib email fnmatch "
-    "getpass gettext glob gzip html http importlib.resources inspect ipaddress linecache locale logging lzma "
-    "multiprocessing numbers pathlib pickle platform pprint queue secrets select selectors shlex shutil signal "
-    "socket sqlite3 ssl statistics subprocess symtable tarfile tempfile textwrap threading timeit token "
-    "tokenize traceback unicodedata unittest unittest.mock urllib.parse urllib.request uuid warnings weakref "
-    "xml.etree.ElementTree zipfile zlib zoneinfo"
+    "argparse array ast asyncio base64 bz2 calendar codecs concurrent.futures configparser contextlib csv ctypes "
+    "dataclasses datetime decimal difflib email fnmatch fractions getpass gettext glob gzip hashlib html http "
+    "importlib.resources inspect io ipaddress json linecache locale logging lzma multiprocessing numbers pathlib "
+    "pickle platform pprint queue secrets select selectors shlex shutil signal socket sqlite3 ssl statistics "
+    "struct subprocess symtable tarfile tempfile textwrap threading timeit token tokenize traceback unicodedata "
+    "unittest unittest.mock urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib "
+    "zoneinfo"
 )
 """What is loaded ahead only where files will be out of reach later."""
+
+
+STRETCH = b""
+
+
+def forget():
+    """Between two candidates of a judge: nothing of the tests' run stays."""
+    import random
+
+    random.seed(0)
 
 
 def warm(everything):
@@ -266,20 +234,24 @@ def warm(everything):
     import random
 
     random.seed(0)
+    global STRETCH
+    STRETCH = dump_code(compile_program(EXAMPLE))
     for _ in range(3):
         names = new_module("candidate")
-        exec(compile(EXAMPLE, "<candidate>", "exec"), names)
+        exec(load_code(STRETCH), names)
+        exec(compile_program(EXAMPLE), names)
         names["work"]([3, 1, 2, 8])
         classify(names)
         try:
             names["work"](None)
         except TypeError as error:
             recreate(*describe(error))
-        tests = ["assert f(1) == 2, 'no'", "check(f)"]
-        prepared = prepare("def check(f):\n    assert f(1) == 2\n", tests, ["f(1)"], len)
-        used_names("", tests, [])
         new_module("tests")
-        str(prepared), repr(prepared)
+
+
+def stretch():
+    """Runs what any candidate will, so that its memory is there when the candidate is."""
+    exec(load_code(STRETCH), new_module("candidate"))
 
 
 def settle():

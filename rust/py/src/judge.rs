@@ -1,78 +1,130 @@
 //! The judge's role: execute the tests, and report on each.
 //!
-//! With a candidate behind a channel, the tests' process is out of the candidate's reach. Without one, the
-//! source is executed right here, after everything of the tests' side has been compiled.
+//! With a candidate behind a channel, the tests' process is out of the candidate's reach; it then serves one
+//! candidate after another, and executes the setup anew for each. Without one, the source is executed right
+//! here, after everything of the tests' side has been compiled.
 
 use std::sync::Arc;
 
+use forge_core::report::{Finish, invalid};
+use forge_core::text::{SHOWN, bounded, without_addresses};
 use forge_core::value::Value;
 use forge_core::wire::Channel;
 use pyo3::exceptions::{PyAssertionError, PyMemoryError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::candidate::{self, describe};
-use crate::convert::{NotPlain, bounded, text, text_bytes, to_object, to_value};
+use crate::convert::{NotPlain, text_bytes, to_object, to_value};
 use crate::proxy::{Desk, Equal, Proxy};
 use crate::zygote::Driver;
 
-const SHOWN: usize = 200;
 const TEXT: usize = 10_000;
 
-struct Payload {
-    source: Vec<u8>,
-    setup: Vec<u8>,
+/// What a program is held against.
+struct Tests {
     entry_point: Vec<u8>,
-    tests: Value,
-    probes: Value,
+    code: Vec<u8>,
+}
+
+impl Tests {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value.items()? {
+            [Value::Str(entry_point), Value::Bytes(code)] => {
+                Some(Self { entry_point: entry_point.clone(), code: code.clone() })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A test's code, the text for what it is about, and whether that text is the whole story.
 type Test<'py> = (Bound<'py, PyAny>, String, bool);
 
+/// Tests that are ready to be executed.
+struct Prepared<'py> {
+    setup: Bound<'py, PyAny>,
+    tests: Vec<Test<'py>>,
+    probes: Vec<Bound<'py, PyAny>>,
+    /// Every name that they load.
+    used: Bound<'py, PyAny>,
+}
+
 struct Judge<'py> {
     py: Python<'py>,
     desk: Arc<Desk>,
     driver: Arc<Driver>,
-    payload: Payload,
+    tests: Tests,
     shared: bool,
 }
 
-/// Runs a job's tests; returns the exit code.
-pub fn run(py: Python<'_>, driver: &Driver, mut report: Channel, candidate: Option<Channel>) -> i32 {
-    let Some((token, payload)) = receive(&mut report) else {
+/// How a job's tests ended, when they were not broken off.
+type Ending = (&'static str, String);
+
+/// Holds tests against one candidate after another, until the supervisor goes away; returns the exit code.
+pub fn serve(py: Python<'_>, driver: &Driver, mut report: Channel) -> i32 {
+    let Some(tests) = report.receive().ok().and_then(|(value, _)| Tests::from_value(&value)) else {
         return 1;
     };
-    let shared = candidate.is_none();
-    let desk = Arc::new(Desk::new(report, candidate, token));
-    let Ok(driver) = driver.again(py) else {
+    let desk = Arc::new(Desk::new(report));
+    let Ok(judge) = Judge::new(py, driver, desk, tests, false) else {
         return 1;
     };
-    desk.record("begin", vec![]);
-    let judge = Judge { py, desk, driver: Arc::new(driver), payload, shared };
-    match judge.work() {
-        Ok(()) => judge.desk.finish("done", ""),
-        Err(error) if error.is_instance_of::<PyMemoryError>(py) => judge.desk.finish("memory", "MemoryError"),
-        Err(error) => judge.desk.finish("broken", &bounded(&error.to_string(), SHOWN)),
+    let Ok(prepared) = judge.prepare() else {
+        return 1;
+    };
+    while let Some((candidate, token, processes, program)) = next_job(py, &judge.desk) {
+        judge.desk.begin(token, Some(candidate));
+        let ending = judge.work(&prepared, |judge| judge.load(processes, program));
+        judge.finish(ending);
+        judge.desk.dismiss_candidate();
+        if driver.get(py, "forget").and_then(|forget| forget.call0()).is_err() {
+            return 1;
+        }
     }
+    0
 }
 
-fn receive(report: &mut Channel) -> Option<(Vec<u8>, Payload)> {
-    let (value, _) = report.receive().ok()?;
-    match value {
-        Value::Tuple(items) => match <[Value; 6]>::try_from(items).ok()? {
-            [
-                Value::Bytes(token),
-                Value::Str(source),
-                Value::Str(setup),
-                Value::Str(entry_point),
-                tests,
-                probes,
-            ] => Some((token, Payload { source, setup, entry_point, tests, probes })),
+/// The next candidate's channel, the token of its job, how many processes it may have, and its program.
+fn next_job(py: Python<'_>, desk: &Desk) -> Option<(Channel, Vec<u8>, Value, Value)> {
+    py.detach(|| desk.receive(|report| {
+        let candidate = Channel::new(report.receive_descriptor()?);
+        Ok((candidate, report.receive()?.0))
+    }))
+    .ok()
+    .and_then(|(candidate, job)| match job {
+        Value::Tuple(parts) => match <[Value; 3]>::try_from(parts).ok()? {
+            [Value::Bytes(token), processes, program] => Some((candidate, token, processes, program)),
             _ => None,
         },
         _ => None,
-    }
+    })
+}
+
+/// Executes source and tests in this very process; returns the exit code. `counted` as in `Duty`.
+pub fn share(py: Python<'_>, driver: &Driver, mut report: Channel, counted: bool) -> i32 {
+    let Ok((Value::Tuple(parts), _)) = report.receive() else {
+        return 1;
+    };
+    let [Value::Bytes(token), Value::Int(processes), source, tests] = parts.as_slice() else {
+        return 1;
+    };
+    let Some(tests) = Tests::from_value(tests) else {
+        return 1;
+    };
+    let desk = Arc::new(Desk::new(report));
+    let Ok(judge) = Judge::new(py, driver, desk, tests, true) else {
+        return 1;
+    };
+    judge.desk.begin(token.clone(), None);
+    let ending = || -> PyResult<Ending> {
+        driver.get(py, "remember_types")?.call0()?;
+        let prepared = judge.prepare()?;
+        candidate::limit_processes(counted, *processes)?;
+        judge.work(&prepared, |judge| judge.load_here(source))
+    };
+    judge.finish(ending());
+    0
 }
 
 /// Representation of an object, bounded, the same on every run.
@@ -83,79 +135,92 @@ pub fn shown(object: &Bound<'_, PyAny>) -> String {
     }
 }
 
-fn without_addresses(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(place) = rest.find(" at 0x") {
-        out.push_str(&rest[..place]);
-        rest = rest[place + 6..].trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
-    }
-    out + rest
-}
+/// Names of a source that live in this process, if they do, and what the source offers.
+type Loaded<'py> = Result<(Option<Bound<'py, PyDict>>, Offer), Ending>;
 
 impl<'py> Judge<'py> {
-    fn work(&self) -> PyResult<()> {
+    fn new(py: Python<'py>, driver: &Driver, desk: Arc<Desk>, tests: Tests, shared: bool) -> PyResult<Self> {
+        Ok(Self { py, desk, driver: Arc::new(driver.again(py)?), tests, shared })
+    }
+
+    fn prepare(&self) -> PyResult<Prepared<'py>> {
         let py = self.py;
-        let tests = to_object(py, &self.payload.tests)?;
-        let probes = to_object(py, &self.payload.probes)?;
-        let setup = text(py, &self.payload.setup)?;
         let equal = Equal::new(Arc::clone(&self.desk), Arc::clone(&self.driver), self.shared);
-        let equal = Bound::new(py, equal)?;
-        if self.shared {
-            self.driver.get(py, "remember_types")?.call0()?;
+        let code = PyBytes::new(py, &self.tests.code);
+        let prepared = self.driver.get(py, "unpack")?.call1((code, Bound::new(py, equal)?))?;
+        let (setup, tests, probes, used) = prepared.extract()?;
+        Ok(Prepared { setup, tests, probes, used })
+    }
+
+    /// Says the last word on a job.
+    fn finish(&self, ending: PyResult<Ending>) {
+        match ending {
+            Ok((reason, detail)) => self.desk.close(reason, &detail),
+            Err(error) if error.is_instance_of::<PyMemoryError>(self.py) => {
+                self.desk.close("memory", "MemoryError");
+            }
+            Err(error) => self.desk.close("broken", &bounded(&error.to_string(), SHOWN)),
         }
-        let prepared = self.driver.get(py, "prepare")?.call1((setup, &tests, &probes, equal))?;
-        let (setup_code, test_codes, probe_codes): (
-            Bound<'py, PyAny>,
-            Vec<Test<'py>>,
-            Vec<Bound<'py, PyAny>>,
-        ) = prepared.extract()?;
+    }
+
+    /// Runs the tests against the source that `load` loads.
+    fn work(
+        &self,
+        prepared: &Prepared<'py>,
+        load: impl FnOnce(&Self) -> PyResult<Loaded<'py>>,
+    ) -> PyResult<Ending> {
+        let py = self.py;
         let names = self.driver.get(py, "new_module")?.call1(("tests",))?.cast_into::<PyDict>()?;
-        let source = if self.shared { Some(self.load_here()?) } else { None };
-        let offer = self.load(source.as_ref())?;
-        let entry = self.bind(&names, source.as_ref(), &offer)?;
-        let before = self.execute(&setup_code, &names).err();
+        let (source, offer) = match load(self)? {
+            Ok(loaded) => loaded,
+            Err(ending) => return Ok(ending),
+        };
+        let entry = match self.bind(&names, source.as_ref(), &offer)? {
+            Ok(entry) => entry,
+            Err(ending) => return Ok(ending),
+        };
+        let before = self.execute(&prepared.setup, &names).err();
         if let Some((name, object)) = entry {
             names.set_item(name, object)?;
         }
-        self.provide(&names, &offer)?;
-        for (index, (code, text, direct)) in test_codes.iter().enumerate() {
+        self.provide(&names, &offer, &prepared.used)?;
+        for (index, (code, text, direct)) in prepared.tests.iter().enumerate() {
             let outcome = match &before {
                 Some(error) => Err(error.clone_ref(py)),
                 None => self.execute(code, &names.copy()?),
             };
             self.report(index, outcome, text, *direct)?;
         }
-        for code in &probe_codes {
+        for code in &prepared.probes {
             let outcome = match &before {
                 Some(error) => Err(error.clone_ref(py)),
                 None => self.evaluate(code, &names.copy()?),
             };
             self.report_probe(outcome)?;
         }
-        Ok(())
+        Ok(("done", String::new()))
     }
 
-    fn load_here(&self) -> PyResult<Bound<'py, PyDict>> {
+    /// Has the source executed here; what it offers.
+    fn load_here(&self, source: &Value) -> PyResult<Loaded<'py>> {
         let names = self.driver.get(self.py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
-        Ok(names)
+        let answer = match candidate::load(&self.driver, &names, source) {
+            Ok(()) => candidate::defined(&self.driver, &names)?,
+            Err(error) => {
+                let (name, _, _, text) = describe(&self.driver, &error)?;
+                Value::Tuple(vec![Value::text("invalid"), name, text])
+            }
+        };
+        Ok(self.offered(&answer).map(|offer| (Some(names), offer)))
     }
 
-    /// Has the source executed; what it offers.
-    fn load(&self, here: Option<&Bound<'py, PyDict>>) -> PyResult<Offer> {
-        let answer = match here {
-            None => {
-                let source = Value::Str(self.payload.source.clone());
-                self.desk.ask(self.py, &Value::Tuple(vec![Value::text("load"), source]))
-            }
-            Some(names) => match candidate::load(&self.driver, names, &self.payload.source) {
-                Ok(()) => candidate::defined(&self.driver, names)?,
-                Err(error) => {
-                    let (name, _, _, text) = describe(&self.driver, &error)?;
-                    Value::Tuple(vec![Value::text("invalid"), name, text])
-                }
-            },
-        };
+    /// Has the source executed by the candidate; what it offers.
+    fn load(&self, processes: Value, program: Value) -> PyResult<Loaded<'py>> {
+        let answer = self.desk.ask(self.py, &Value::Tuple(vec![Value::text("load"), processes, program]));
+        Ok(self.offered(&answer).map(|offer| (None, offer)))
+    }
+
+    fn offered(&self, answer: &Value) -> Result<Offer, Ending> {
         match answer.items() {
             Some([kind, found]) if *kind == Value::text("loaded") => match found.items() {
                 Some([functions, modules, others]) => {
@@ -164,10 +229,13 @@ impl<'py> Judge<'py> {
                 _ => self.desk.finish("garbled", "not what a source offers"),
             },
             Some([kind, name, message]) if *kind == Value::text("invalid") => {
-                let name = bounded(&name.lossy(), SHOWN);
-                self.desk.state().behaviour.add(name.as_bytes());
-                let detail = bounded(&format!("{name}: {}", message.lossy()), SHOWN);
-                self.desk.finish(if name == "MemoryError" { "memory" } else { "invalid" }, &detail)
+                let (finish, key) = invalid(&name.lossy(), &message.lossy());
+                self.desk.state().behaviour.add(key.as_bytes());
+                Err(match finish {
+                    Finish::Memory(detail) => ("memory", detail),
+                    Finish::Invalid(detail) => ("invalid", detail),
+                    _ => ("broken", String::new()),
+                })
             }
             _ => self.desk.finish("garbled", "not an answer to a source"),
         }
@@ -179,9 +247,9 @@ impl<'py> Judge<'py> {
         names: &Bound<'py, PyDict>,
         source: Option<&Bound<'py, PyDict>>,
         offer: &Offer,
-    ) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
+    ) -> PyResult<Result<Option<(String, Bound<'py, PyAny>)>, Ending>> {
         let py = self.py;
-        let entry = String::from_utf8_lossy(&self.payload.entry_point).into_owned();
+        let entry = String::from_utf8_lossy(&self.tests.entry_point).into_owned();
         let wrapped = format!("(){entry}");
         if let Some(source) = source {
             for (key, value) in source.iter() {
@@ -190,12 +258,12 @@ impl<'py> Judge<'py> {
                 }
             }
             if entry.is_empty() {
-                return Ok(None);
+                return Ok(Ok(None));
             }
             let Ok(Some(object)) = source.get_item(&entry) else {
-                self.missing(&entry);
+                return Ok(Err(self.missing(&entry)));
             };
-            return Ok(Some((entry, object)));
+            return Ok(Ok(Some((entry, object))));
         }
         // What a candidate offers may be a lie: no special names.
         let usable = |name: &&String| !name.starts_with("__") && !self.is_builtin(name);
@@ -204,23 +272,22 @@ impl<'py> Judge<'py> {
             names.set_item(name, self.proxy(name)?)?;
         }
         if entry.is_empty() {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         if offer.functions.contains(&entry) || offer.others.contains(&wrapped) {
             let proxy = self.proxy(&entry)?.into_bound(py).into_any();
             names.set_item(&entry, &proxy)?;
-            return Ok(Some((entry, proxy)));
+            return Ok(Ok(Some((entry, proxy))));
         }
         if offer.others.contains(&entry) {
             self.desk.finish("shared", &format!("{entry} is not a function"));
         }
-        self.missing(&entry)
+        Ok(Err(self.missing(&entry)))
     }
 
-    fn missing(&self, entry: &str) -> ! {
+    fn missing(&self, entry: &str) -> Ending {
         self.desk.state().behaviour.add(b"missing");
-        let detail = format!("{} is not defined", bounded(entry, SHOWN));
-        self.desk.finish("invalid", &detail)
+        ("invalid", format!("{} is not defined", bounded(entry, SHOWN)))
     }
 
     fn proxy(&self, name: &str) -> PyResult<Py<Proxy>> {
@@ -234,15 +301,11 @@ impl<'py> Judge<'py> {
     }
 
     /// Sees to the names that tests use and neither they nor the source's functions define.
-    fn provide(&self, names: &Bound<'py, PyDict>, offer: &Offer) -> PyResult<()> {
+    fn provide(&self, names: &Bound<'py, PyDict>, offer: &Offer, used: &Bound<'py, PyAny>) -> PyResult<()> {
         if self.shared || (offer.modules.is_empty() && offer.others.is_empty()) {
             return Ok(());
         }
         let py = self.py;
-        let tests = to_object(py, &self.payload.tests)?;
-        let probes = to_object(py, &self.payload.probes)?;
-        let setup = text(py, &self.payload.setup)?;
-        let used = self.driver.get(py, "used_names")?.call1((setup, tests, probes))?;
         let wanted = |name: &str| -> PyResult<bool> {
             Ok(used.contains(name)? && !names.contains(name)? && !self.is_builtin(name))
         };
@@ -397,7 +460,8 @@ fn words(value: &Value) -> Vec<String> {
 /// Runs the judge's machinery once, so that its copies find it warm.
 pub fn warm(py: Python<'_>, driver: &Driver) -> PyResult<()> {
     let names = driver.get(py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
-    candidate::load(driver, &names, b"def f(a, *b, c=1):\n    return [a, b, {c: 1.5}, {2}, None, True]\n")?;
+    let source = "def f(a, *b, c=1):\n    return [a, b, {c: 1.5}, {2}, None, True]\n";
+    candidate::load(driver, &names, &Value::text(source))?;
     candidate::defined(driver, &names)?;
     let arguments = PyTuple::new(py, [1, 2])?;
     let object = names.as_any().get_item("f")?.call1(arguments)?;

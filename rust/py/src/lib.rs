@@ -6,10 +6,12 @@ use pyo3::prelude::*;
 mod candidate;
 #[allow(unsafe_code)]
 mod child;
+mod clerk;
 mod convert;
 mod judge;
 mod proxy;
 mod sandbox;
+mod shown;
 mod zygote;
 
 /// The native part of forge.

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forge_core::behaviour::Behaviour;
+use forge_core::behaviour::{Behaviour, answer_key};
+use forge_core::error::{Error, Result};
 use forge_core::sys;
 use forge_core::value::Value;
 use forge_core::wire::{Channel, frame};
@@ -31,8 +32,8 @@ pub struct Call {
 /// What the judge knows and says. Shared by all proxies.
 pub struct Desk {
     report: Mutex<Channel>,
-    candidate: Option<Mutex<Channel>>,
-    token: Vec<u8>,
+    candidate: Mutex<Option<Channel>>,
+    token: Mutex<Vec<u8>>,
     state: Mutex<State>,
 }
 
@@ -54,14 +55,32 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Desk {
-    /// A desk with a channel to the supervisor and, unless the process is shared, one to the candidate.
-    pub fn new(report: Channel, candidate: Option<Channel>, token: Vec<u8>) -> Self {
+    /// A desk with a channel to the supervisor.
+    pub fn new(report: Channel) -> Self {
         Self {
             report: Mutex::new(report),
-            candidate: candidate.map(Mutex::new),
-            token,
-            state: Mutex::new(State::default()),
+            candidate: Mutex::default(),
+            token: Mutex::default(),
+            state: Mutex::default(),
         }
+    }
+
+    /// Begins a job: from now on records carry this token, and calls go to this candidate.
+    pub fn begin(&self, token: Vec<u8>, candidate: Option<Channel>) {
+        *hold(&self.token) = token;
+        *hold(&self.candidate) = candidate;
+        *self.state() = State::default();
+        self.record("begin", vec![]);
+    }
+
+    /// Hangs up on the candidate.
+    pub fn dismiss_candidate(&self) {
+        *hold(&self.candidate) = None;
+    }
+
+    /// Receives from the supervisor.
+    pub fn receive<T>(&self, what: impl FnOnce(&mut Channel) -> Result<T>) -> Result<T> {
+        what(&mut hold(&self.report))
     }
 
     /// What changes from call to call.
@@ -71,33 +90,35 @@ impl Desk {
 
     /// Sends one record to the supervisor.
     pub fn record(&self, kind: &str, items: Vec<Value>) {
-        let mut record = vec![Value::Bytes(self.token.clone()), Value::text(kind)];
+        let mut record = vec![Value::Bytes(hold(&self.token).clone()), Value::text(kind)];
         record.extend(items);
         if hold(&self.report).send(&Value::Tuple(record)).is_err() {
             sys::exit(1);
         }
     }
 
-    /// Sends the last record and ends the process.
-    pub fn finish(&self, reason: &str, detail: &str) -> ! {
+    /// Sends the last record of a job.
+    pub fn close(&self, reason: &str, detail: &str) {
         let behaviour = self.state().behaviour.hex();
         self.record("end", vec![Value::text(reason), Value::text(detail), Value::text(&behaviour)]);
+    }
+
+    /// Sends the last record and ends the process, from wherever in the tests.
+    pub fn finish(&self, reason: &str, detail: &str) -> ! {
+        self.close(reason, detail);
         sys::exit(0)
     }
 
     /// Sends one message to the candidate and waits for the answer. A candidate that does not answer with a
     /// message ends the job.
     pub fn ask(&self, py: Python<'_>, question: &Value) -> Value {
-        let Some(candidate) = &self.candidate else {
-            self.finish("shared", "no candidate process");
-        };
-        let answer = py.detach(|| {
-            let mut channel = hold(candidate);
-            channel.send_frame(&frame(question)).and_then(|()| channel.receive())
+        let answer = py.detach(|| match &mut *hold(&self.candidate) {
+            Some(channel) => channel.send_frame(&frame(question)).and_then(|()| channel.receive()),
+            None => Err(Error::Closed),
         });
         match answer {
             Ok((answer, _)) => answer,
-            Err(forge_core::error::Error::Malformed(reason)) => self.finish("garbled", reason),
+            Err(Error::Malformed(reason)) => self.finish("garbled", reason),
             Err(_) => {
                 // A process whose channel closes because it dies is dead a moment later: let that be seen.
                 std::thread::sleep(DYING);
@@ -154,7 +175,7 @@ impl Proxy {
             None => Value::Dict(vec![]),
         };
         let name = Value::text(&self.name);
-        let question = Value::Tuple(vec![Value::text("call"), name, values.clone(), keywords.clone()]);
+        let question = Value::Tuple(vec![name, values.clone(), keywords.clone()]);
         let answer = self.desk.ask(py, &question);
         let Some([reply, Value::List(changes)]) = answer.items() else {
             self.desk.finish("garbled", "not a reply");
@@ -228,20 +249,6 @@ impl Proxy {
             _ => self.garbled(),
         }
     }
-}
-
-/// What of an answer counts as behaviour: values and changes whole, exceptions by type.
-fn answer_key(reply: &Value, changes: &[Value]) -> Vec<u8> {
-    let mut key = match reply.items() {
-        Some([kind, name, ..]) if *kind == Value::text("raise") => {
-            Value::Tuple(vec![kind.clone(), name.clone()]).encode()
-        }
-        _ => reply.encode(),
-    };
-    for change in changes {
-        change.encode_into(&mut key);
-    }
-    key
 }
 
 fn write_back(arguments: &Bound<'_, PyTuple>, change: &Value) -> PyResult<()> {

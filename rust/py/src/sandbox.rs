@@ -4,17 +4,22 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forge_core::config::{Confinement, Job, Level, Limits};
+use forge_core::config::{Confinement, Level, Limits, Tests};
 use forge_core::outcome::Outcome;
+use forge_core::report::Seen;
 use forge_core::supervisor::{self, Launch, Options};
+use forge_core::text::{SHOWN, bounded};
 use forge_core::value::Value;
 use forge_core::verdict::Execution;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::convert::{NotPlain, to_object, to_value};
+use crate::shown::shown;
 
+/// The most characters of a probe's representation.
+const PROBE_SHOWN: usize = 10_000;
 const TICK: Duration = Duration::from_millis(50);
 
 /// The names of all outcomes.
@@ -47,6 +52,17 @@ pub fn decode<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> 
     to_object(py, &value)
 }
 
+/// Limits as Python has them: wall, cpu, memory, output, processes, files.
+type RawLimits = (f64, f64, u64, usize, u64, u64);
+
+fn to_limits(limits: RawLimits) -> PyResult<Limits> {
+    let (wall, cpu, memory, output, processes, files) = limits;
+    let seconds = |number: f64| {
+        Duration::try_from_secs_f64(number).map_err(|error| PyValueError::new_err(error.to_string()))
+    };
+    Ok(Limits { wall: seconds(wall)?, cpu: seconds(cpu)?, memory, output, processes, files })
+}
+
 fn level(name: &str) -> PyResult<Level> {
     Level::named(name).ok_or_else(|| PyValueError::new_err(format!("no isolation level {name:?}")))
 }
@@ -62,7 +78,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts workers. `most` and `least` bound the isolation level.
     #[new]
-    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared))]
+    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared, limits))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -77,6 +93,7 @@ impl Supervisor {
         least: &str,
         workers: usize,
         allow_shared: bool,
+        limits: RawLimits,
     ) -> PyResult<Self> {
         let confinement = Confinement { level: level(most)?, readable, covered, scratch, user };
         let options = Options {
@@ -85,6 +102,7 @@ impl Supervisor {
             least: level(least)?,
             workers: workers.max(1),
             allow_shared,
+            limits: to_limits(limits)?,
         };
         let inner = py
             .detach(|| supervisor::Supervisor::start(options))
@@ -137,19 +155,15 @@ impl Batch {
         entry_point: Vec<u8>,
         setup: Vec<u8>,
         probes: Vec<Vec<u8>>,
-        limits: (f64, f64, u64, usize, u64, u64),
+        limits: RawLimits,
     ) -> PyResult<Option<u64>> {
-        let (wall, cpu, memory, output, processes, files) = limits;
-        let seconds = |number: f64| {
-            Duration::try_from_secs_f64(number).map_err(|error| PyValueError::new_err(error.to_string()))
-        };
-        let limits = Limits { wall: seconds(wall)?, cpu: seconds(cpu)?, memory, output, processes, files };
-        let job = Job { source, tests, entry_point, setup, probes, limits };
-        if !supervisor::fits(&job) {
+        let limits = to_limits(limits)?;
+        let tests = Tests { tests, entry_point, setup, probes };
+        if !supervisor::fits(&source, &tests) {
             return Ok(None);
         }
         let mut inner = self.inner.lock().map_err(|_| closed())?;
-        Ok(Some(inner.as_mut().ok_or_else(closed)?.submit(job)))
+        Ok(Some(inner.as_mut().ok_or_else(closed)?.submit(source, tests, limits)))
     }
 
     /// The next execution as a dictionary; `None` if there is none within `patience` seconds.
@@ -181,29 +195,23 @@ impl Batch {
 
 fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    let object = |value: &Value| to_object(py, value);
     let mut failures = Vec::new();
     for failure in &execution.failures {
         let texts = [
             &failure.kind,
             &failure.call,
-            &failure.got,
+            &seen(py, &failure.got, SHOWN),
             &failure.expected,
             &failure.exception,
             &failure.message,
         ];
-        let texts = texts.map(object).into_iter().collect::<PyResult<Vec<_>>>()?;
-        failures.push((failure.test, texts));
+        failures.push((failure.test, texts.map(|text| PyString::new(py, text))));
     }
     let mut probes = Vec::new();
     for probe in &execution.probes {
         let value = probe.value.as_ref().unwrap_or(&Value::None);
-        probes.push((
-            object(value)?,
-            object(&probe.text)?,
-            object(&probe.exception)?,
-            object(&probe.message)?,
-        ));
+        let text = seen(py, &probe.text, PROBE_SHOWN);
+        probes.push((to_object(py, value)?, text, &probe.exception, &probe.message));
     }
     dict.set_item("index", execution.index)?;
     dict.set_item("outcome", execution.outcome.name())?;
@@ -221,4 +229,11 @@ fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, P
     dict.set_item("isolation", execution.level.name())?;
     dict.set_item("shared_process", execution.shared)?;
     Ok(dict)
+}
+
+fn seen(py: Python<'_>, seen: &Seen, limit: usize) -> String {
+    match seen {
+        Seen::Text(text) => text.clone(),
+        Seen::Plain(value) => bounded(&shown(py, value), limit),
+    }
 }

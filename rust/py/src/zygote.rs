@@ -4,11 +4,12 @@ use std::ffi::CString;
 
 use forge_core::sys;
 use forge_core::wire::Channel;
-use forge_core::zygote::Host;
+use forge_core::config::Role;
+use forge_core::zygote::{Duty, Host};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{candidate, child, judge};
+use crate::{candidate, child, clerk, judge};
 
 const DRIVER: &str = include_str!("driver.py");
 
@@ -62,17 +63,19 @@ impl Host for Interpreter<'_> {
         child::after_in_child();
     }
 
-    fn candidate(&mut self, channel: Channel) -> i32 {
-        match &self.driver {
-            Some(driver) => candidate::serve(self.py, driver, channel),
-            None => 1,
+    fn play(&mut self, duty: Duty, channel: Channel) -> i32 {
+        let (py, Some(driver)) = (self.py, &self.driver) else {
+            return 1;
+        };
+        if duty.ahead {
+            // What fails here will be seen when it is needed.
+            drop(driver.get(py, "stretch").and_then(|stretch| stretch.call0()));
         }
-    }
-
-    fn judge(&mut self, report: Channel, candidate: Option<Channel>) -> i32 {
-        match &self.driver {
-            Some(driver) => judge::run(self.py, driver, report, candidate),
-            None => 1,
+        match duty.role {
+            Role::Candidate => candidate::serve(py, driver, channel, duty.counted),
+            Role::Judge => judge::serve(py, driver, channel),
+            Role::Shared => judge::share(py, driver, channel, duty.counted),
+            Role::Clerk => clerk::serve(py, driver, channel),
         }
     }
 }

@@ -1,0 +1,155 @@
+//! Our end of a clerk: a process of the zygote's that compiles sources, or looks at tests, and runs neither.
+//!
+//! Sources and tests have a clerk each, so that no source is ever read where tests are. A clerk that fails is
+//! no verdict on anything: what it was given is then done where it would have been done without it.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use crate::config::{Request, Role, Tests};
+use crate::error::{Error, Result};
+use crate::launch::{Process, Zygote};
+use crate::table::Table;
+use crate::talk::Talk;
+use crate::value::Value;
+
+/// How long one compilation may take before it is left to the candidate.
+const COMPILE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long one look at tests may take before they are taken as code.
+const LOOK_PATIENCE: Duration = Duration::from_secs(20);
+/// Longer sources are left to the candidate.
+const MOST_SOURCE: usize = 256 << 10;
+/// After so many answers a clerk is replaced.
+const RETIREMENT: usize = 512;
+const MEMORY: u64 = 512 << 20;
+const CPU: u64 = 600;
+
+/// A program in the form in which a candidate gets it.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// Not compiled.
+    Source(Vec<u8>),
+    /// Compiled by a clerk.
+    Code(Vec<u8>),
+    /// Not a program: the exception's type and text.
+    Invalid(String, String),
+}
+
+#[derive(Debug)]
+struct Seat {
+    process: Process,
+    talk: Talk,
+    answered: usize,
+    owed: usize,
+}
+
+/// A clerk, who comes when first needed.
+#[derive(Debug, Default)]
+pub struct Clerk {
+    seat: Option<Seat>,
+}
+
+impl Clerk {
+    /// Begins to compile a source; [`Clerk::program`] gives the result.
+    pub fn begin(&mut self, zygote: &mut Zygote, source: &[u8]) {
+        if source.len() <= MOST_SOURCE
+            && let Ok(seat) = self.seat(zygote)
+        {
+            seat.talk.say(&Value::Tuple(vec![Value::text("compile"), Value::Str(source.to_vec())]));
+            seat.owed += 1;
+        }
+    }
+
+    /// The source that was begun last, compiled; those begun before are thrown away.
+    pub fn program(&mut self, source: &[u8]) -> Program {
+        match self.answer(COMPILE_PATIENCE) {
+            Ok(Value::Tuple(items)) => match items.as_slice() {
+                [kind, Value::Bytes(code)] if *kind == Value::text("code") => Program::Code(code.clone()),
+                [kind, name, text] if *kind == Value::text("invalid") => {
+                    Program::Invalid(name.lossy(), text.lossy())
+                }
+                _ => Program::Source(source.to_vec()),
+            },
+            _ => Program::Source(source.to_vec()),
+        }
+    }
+
+    /// The table that tests amount to; none if they have to be run as code.
+    pub fn form(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Table> {
+        let table = match self.look(zygote, "tabulate", tests)? {
+            Value::None => return None,
+            table => Table::from_value(&table).ok()?,
+        };
+        let fits = table.tests.len() == tests.tests.len() && table.probes.len() == tests.probes.len();
+        fits.then_some(table)
+    }
+
+    /// The code of tests; none if nothing can be made of them.
+    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Vec<u8>> {
+        match self.look(zygote, "prepare", tests)? {
+            Value::Bytes(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Option<Value> {
+        let texts = |texts: &[Vec<u8>]| Value::List(texts.iter().cloned().map(Value::Str).collect());
+        let question = Value::Tuple(vec![
+            Value::text(question),
+            Value::Str(tests.setup.clone()),
+            texts(&tests.tests),
+            texts(&tests.probes),
+            Value::Str(tests.entry_point.clone()),
+        ]);
+        let seat = self.seat(zygote).ok()?;
+        seat.talk.say(&question);
+        seat.owed += 1;
+        self.answer(LOOK_PATIENCE).ok()
+    }
+
+    /// The answer to the last question; those to earlier ones are thrown away.
+    fn answer(&mut self, patience: Duration) -> Result<Value> {
+        let Some(seat) = &mut self.seat else {
+            return Err(Error::Closed);
+        };
+        let mut last = Err(Error::Closed);
+        while seat.owed > 0 {
+            last = seat.talk.hear(patience);
+            if last.is_err() {
+                break;
+            }
+            seat.owed -= 1;
+            seat.answered += 1;
+        }
+        seat.talk.clear();
+        if last.is_err() || seat.answered >= RETIREMENT {
+            self.dismiss();
+        }
+        last
+    }
+
+    /// Sends the clerk home.
+    pub fn dismiss(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            seat.process.kill();
+        }
+    }
+
+    fn seat(&mut self, zygote: &mut Zygote) -> Result<&mut Seat> {
+        if self.seat.is_none() {
+            let (talk, theirs) = Talk::pair()?;
+            let request = Request {
+                role: Role::Clerk,
+                cpu: CPU,
+                memory: MEMORY,
+                processes: 64,
+                files: 1,
+                ahead: false,
+            };
+            let asked = zygote.ask(&request, &[theirs.as_fd()])?;
+            let process = zygote.started(asked)?;
+            self.seat = Some(Seat { process, talk, answered: 0, owed: 0 });
+        }
+        self.seat.as_mut().ok_or(Error::Closed)
+    }
+}

@@ -1,0 +1,141 @@
+//! The supervisor's end of a stream to one process: sends and receives frames without ever waiting.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, Step};
+use crate::sys;
+use crate::value::Value;
+use crate::wire::{Inbox, frame};
+
+/// The most bytes that a process may send over one stream between two clearings.
+const LIMIT: usize = 64 << 20;
+
+/// A stream to a process that is not trusted to read or write.
+#[derive(Debug)]
+pub struct Talk {
+    file: File,
+    outbox: Vec<u8>,
+    sent: usize,
+    inbox: Inbox,
+    received: usize,
+    over: bool,
+}
+
+impl Talk {
+    /// A new stream: our end, and the one to give away.
+    pub fn pair() -> Result<(Self, OwnedFd)> {
+        let (ours, theirs) = sys::stream_pair().step("make a channel")?;
+        sys::set_nonblocking(ours.as_fd()).step("make a channel")?;
+        let file = File::from(ours);
+        let talk = Self { file, outbox: vec![], sent: 0, inbox: Inbox::default(), received: 0, over: false };
+        Ok((talk, theirs))
+    }
+
+    /// Queues one value and sends what can be sent at once.
+    pub fn say(&mut self, value: &Value) {
+        self.outbox.extend_from_slice(&frame(value));
+        self.write();
+    }
+
+    /// Sends a descriptor, announced by one byte. Only while nothing else is on its way out.
+    pub fn pass(&mut self, fd: BorrowedFd<'_>) -> Result<()> {
+        sys::send_message(self.file.as_fd(), b"d", &[fd]).step("pass a descriptor")
+    }
+
+    fn write(&mut self) {
+        while self.sent < self.outbox.len() {
+            match self.file.write(&self.outbox[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.sent = self.outbox.len(),
+            }
+        }
+        self.outbox.clear();
+        self.sent = 0;
+    }
+
+    /// Moves all that can be moved without waiting, and hands over the values that have arrived whole.
+    ///
+    /// # Errors
+    /// What arrives is not values, or too much.
+    pub fn pump(&mut self, heard: &mut Vec<Value>) -> Result<()> {
+        self.write();
+        let mut buffer = [0; 16 << 10];
+        while !self.over {
+            match self.file.read(&mut buffer) {
+                Ok(0) => self.over = true,
+                Ok(count) => {
+                    self.received += count;
+                    self.inbox.push(&buffer[..count]);
+                    if self.received > LIMIT {
+                        return Err(Error::Malformed("too much"));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.over = true,
+            }
+        }
+        while let Some(value) = self.inbox.pop()? {
+            heard.push(value);
+        }
+        Ok(())
+    }
+
+    /// Starts counting anew what is received.
+    pub fn clear(&mut self) {
+        self.received = 0;
+    }
+
+    /// Waits for one value.
+    ///
+    /// # Errors
+    /// The peer is gone, sends something else, or takes too long.
+    pub fn hear(&mut self, patience: Duration) -> Result<Value> {
+        let until = Instant::now() + patience;
+        let mut heard = Vec::new();
+        loop {
+            self.pump(&mut heard)?;
+            if let Some(value) = heard.pop() {
+                return if heard.is_empty() { Ok(value) } else { Err(Error::Malformed("too many answers")) };
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if self.over || left.is_zero() {
+                return Err(Error::Closed);
+            }
+            let mut entries = [libc::pollfd { fd: self.descriptor(), events: self.events(), revents: 0 }];
+            sys::poll(&mut entries, Some(left)).step("wait for an answer")?;
+        }
+    }
+
+    /// Our end, for somebody else to go on with, who may wait.
+    pub fn into_descriptor(self) -> Result<OwnedFd> {
+        let fd = OwnedFd::from(self.file);
+        sys::set_blocking(fd.as_fd()).step("hand on a channel")?;
+        Ok(fd)
+    }
+
+    /// Whether the peer has closed its end.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether something waits to be sent.
+    pub fn is_sending(&self) -> bool {
+        self.sent < self.outbox.len()
+    }
+
+    /// The descriptor to watch.
+    pub fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// What to watch it for.
+    pub fn events(&self) -> i16 {
+        libc::POLLIN | if self.is_sending() { libc::POLLOUT } else { 0 }
+    }
+}

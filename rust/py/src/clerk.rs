@@ -1,0 +1,62 @@
+//! The clerk's role: compile sources, or look at tests. Nothing of either is executed here.
+
+use forge_core::value::Value;
+use forge_core::wire::Channel;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::convert::{text, to_object, to_value};
+use crate::zygote::Driver;
+
+const CONSTANTS: &str = include_str!("constants.py");
+const TABULATE: &str = include_str!("clerk.py");
+const PREPARE: &str = include_str!("prepare.py");
+
+/// Answers the supervisor until it goes away; returns the exit code.
+pub fn serve(py: Python<'_>, driver: &Driver, mut supervisor: Channel) -> i32 {
+    let mut reader = None;
+    while let Ok((Value::Tuple(question), _)) = supervisor.receive() {
+        let answer = match question.as_slice() {
+            [kind, Value::Str(source)] if *kind == Value::text("compile") => compile(py, driver, source),
+            [kind, setup, tests, probes, _] if *kind == Value::text("prepare") => {
+                look(py, driver, &mut reader, "prepare", &[setup, tests, probes])
+            }
+            [kind, setup, tests, probes, entry] if *kind == Value::text("tabulate") => {
+                look(py, driver, &mut reader, "tabulate", &[setup, tests, probes, entry])
+            }
+            _ => return 1,
+        };
+        if supervisor.send(&answer.unwrap_or(Value::None)).is_err() {
+            return 0;
+        }
+    }
+    0
+}
+
+fn compile(py: Python<'_>, driver: &Driver, source: &[u8]) -> PyResult<Value> {
+    let answer = driver.get(py, "compile_source")?.call1((text(py, source)?,))?;
+    Ok(to_value(&answer).unwrap_or(Value::None))
+}
+
+/// What a function that looks at tests makes of them. These functions are loaded when first needed.
+fn look<'py>(
+    py: Python<'py>,
+    driver: &Driver,
+    reader: &mut Option<Bound<'py, PyAny>>,
+    function: &str,
+    tests: &[&Value],
+) -> PyResult<Value> {
+    let reader = match reader {
+        Some(reader) => reader,
+        None => {
+            let names = driver.get(py, "new_module")?.call1(("clerk",))?;
+            for source in [CONSTANTS, TABULATE, PREPARE] {
+                driver.get(py, "execute")?.call1((source, &names))?;
+            }
+            reader.insert(names)
+        }
+    };
+    let texts = tests.iter().map(|value| to_object(py, value)).collect::<PyResult<Vec<_>>>()?;
+    let answer = reader.get_item(function)?.call1(PyTuple::new(py, texts)?)?;
+    Ok(to_value(&answer).unwrap_or(Value::None))
+}
