@@ -8,21 +8,21 @@ use pyo3::types::PyTuple;
 use crate::convert::{text, to_object, to_value};
 use crate::zygote::Driver;
 
-const CONSTANTS: &str = include_str!("constants.py");
-const TABULATE: &str = include_str!("clerk.py");
-const PREPARE: &str = include_str!("prepare.py");
+/// The functions that look at tests, each with its sources.
+const TABULATE: (&str, &[&str]) = ("tabulate", &[include_str!("constants.py"), include_str!("clerk.py")]);
+const PREPARE: (&str, &[&str]) = ("prepare", &[include_str!("prepare.py")]);
 
 /// Answers the supervisor until it goes away; returns the exit code.
 pub fn serve(py: Python<'_>, driver: &Driver, mut supervisor: Channel) -> i32 {
-    let mut reader = None;
+    let (mut tabulate, mut prepare) = (None, None);
     while let Ok((Value::Tuple(question), _)) = supervisor.receive() {
         let answer = match question.as_slice() {
             [kind, Value::Str(source)] if *kind == Value::text("compile") => compile(py, driver, source),
             [kind, setup, tests, probes, _] if *kind == Value::text("prepare") => {
-                look(py, driver, &mut reader, "prepare", &[setup, tests, probes])
+                look(py, driver, &mut prepare, PREPARE, &[setup, tests, probes])
             }
             [kind, setup, tests, probes, entry] if *kind == Value::text("tabulate") => {
-                look(py, driver, &mut reader, "tabulate", &[setup, tests, probes, entry])
+                look(py, driver, &mut tabulate, TABULATE, &[setup, tests, probes, entry])
             }
             _ => return 1,
         };
@@ -38,25 +38,25 @@ fn compile(py: Python<'_>, driver: &Driver, source: &[u8]) -> PyResult<Value> {
     Ok(to_value(&answer).unwrap_or(Value::None))
 }
 
-/// What a function that looks at tests makes of them. These functions are loaded when first needed.
+/// What a function that looks at tests makes of them. It is loaded when first needed.
 fn look<'py>(
     py: Python<'py>,
     driver: &Driver,
-    reader: &mut Option<Bound<'py, PyAny>>,
-    function: &str,
+    loaded: &mut Option<Bound<'py, PyAny>>,
+    (name, sources): (&str, &[&str]),
     tests: &[&Value],
 ) -> PyResult<Value> {
-    let reader = match reader {
-        Some(reader) => reader,
+    let function = match loaded {
+        Some(function) => function,
         None => {
             let names = driver.get(py, "new_module")?.call1(("clerk",))?;
-            for source in [CONSTANTS, TABULATE, PREPARE] {
+            for source in sources {
                 driver.get(py, "execute")?.call1((source, &names))?;
             }
-            reader.insert(names)
+            loaded.insert(names.get_item(name)?)
         }
     };
     let texts = tests.iter().map(|value| to_object(py, value)).collect::<PyResult<Vec<_>>>()?;
-    let answer = reader.get_item(function)?.call1(PyTuple::new(py, texts)?)?;
+    let answer = function.call1(PyTuple::new(py, texts)?)?;
     Ok(to_value(&answer).unwrap_or(Value::None))
 }
