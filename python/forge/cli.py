@@ -273,6 +273,8 @@ def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
         more = "the same command with --resume goes on" if output.path else "with --out it could go on"
         talk.print(f"interrupted after {output.rows} rows; {more}", markup=False)
         sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
     finally:
         talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation), markup=False)
     if errors := output.outcomes["error"]:

@@ -189,7 +189,7 @@ def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as failure:
-        reason = f"{failure.msg[:1].lower()}{failure.msg[1:]} at character {failure.colno}"
+        reason = f"{failure.msg[:1].lower()}{failure.msg[1:]} at character {failure.pos + 1}"
         raise ValueError(f"{_NOT_JSON}: {reason}") from failure
     except ValueError as failure:
         raise ValueError(f"{_NOT_JSON}: {failure}") from failure

@@ -117,7 +117,7 @@ def _comparison(test: Any, entry_point: str) -> str:
         raise ValueError("a test should be a statement, or an object with a list `input` and `expected`")
     if not entry_point:
         raise ValueError("has tests by input and no entry_point to call")
-    return f"assert {entry_point}(*{test['input']!r}) == {test['expected']!r}"
+    return f"assert {entry_point}({', '.join(map(repr, test['input']))}) == {test['expected']!r}"
 
 
 def _checked(test: str, prompt: str, entry_point: str, setup: str) -> tuple[str, list[str]]:
