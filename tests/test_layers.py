@@ -14,10 +14,11 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 ROWS = (
     {"types", "errors", "stats", "feedback"},
     {"protocols", "config", "store", "prompts", "sandbox", "extract"},
+    {"samples", "lines"},
     {"nano"},
     {"models"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
-     "stream"},
+     "stream", "judge"},
     {"benchmarks", "controls", "folder", "header"},
     {"pipeline"},
     {"results", "gate"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from forge import __version__
 from forge.config import load
 from forge.errors import ForgeError
 
+LEVELS = ("full", "no-namespaces", "rlimits-only")
+
 talk = Console(stderr=True, highlight=False)
 data = Console(highlight=False)
 
@@ -34,15 +37,15 @@ class _Shown:
     def __init__(self, bars: Progress) -> None:
         self.bars = bars
 
-    def stage(self, name: str, total: int) -> Callable[[int], None]:
+    def stage(self, name: str, total: int | None) -> Callable[[int], None]:
         if not talk.is_terminal:
-            talk.print(f"{name}: {total}", markup=False)
+            talk.print(name if total is None else f"{name}: {total}", markup=False)
             return lambda done: None
         bar = self.bars.add_task(name, total=total)
         return lambda done: self.bars.advance(bar, done)
 
     def note(self, text: str) -> None:
-        talk.print(text, markup=False)
+        talk.print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def _progress() -> Iterator[_Shown]:
         TextColumn("{task.description:<32}"), BarColumn(bar_width=None), MofNCompleteColumn(),
         _Rate("{task.speed}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=talk) as bars:
+    with Progress(*columns, console=talk, disable=not talk.is_terminal) as bars:
         yield _Shown(bars)
 
 
@@ -182,7 +185,7 @@ def _attempt(run: Any) -> str:
     return f"{len(run.files.tried.attempts.read())} attempts in {run.files.tried.attempts.path}"
 
 
-def _judge(run: Any) -> str:
+def _rejudge(run: Any) -> str:
     run.judge()
     return f"{len(run.files.tried.verdicts.read())} verdicts in {run.files.tried.verdicts.path}"
 
@@ -214,11 +217,83 @@ def _report(run: Any) -> str:
 
 _stage("propose", "Let the model of CONFIG invent problems; keep those that can be used.", _propose)
 _stage("attempt", "Attempt each problem of the run and judge the attempts.", _attempt)
-_stage("judge", "Judge what is owed: attempts without a verdict of this judge.", _judge)
+_stage("rejudge", "Judge what the run owes: attempts without a verdict of this judge.", _rejudge)
 _stage("mine", "Make pairs for the adapter and its controls.", _mine)
 _stage("train", "Train every arm that has pairs.", _train)
 _stage("eval", "Measure the base and every trained arm on the held-out problems.", _eval)
 _stage("report", "Score what was measured and write scores.json and report.html.", _report)
+
+
+@commands.command("judge")
+@click.argument("file")
+@click.option("--problems", metavar="FILE", help="Problems that rows name, in the format of forge or of HumanEval.")
+@click.option("--benchmark", metavar="NAME", help="The same, of a benchmark that forge knows: humaneval.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where verdicts go [default: standard output].")
+@click.option("--resume", is_flag=True, help="Go on after the rows that --out holds.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default="one a processor")
+@click.option("--require", type=click.Choice(LEVELS), default="full", show_default=True, help="The least isolation.")
+@click.option("--allow-shared", is_flag=True, help="Let tests share a process with a program they cannot leave.")
+@click.option("--wall", default=10.0, show_default=True, metavar="SECONDS", help="Wall time of one program.")
+@click.option("--cpu", default=5.0, show_default=True, metavar="SECONDS", help="CPU time of one program.")
+@click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory of one program.")
+def judge_command(
+    file: str, problems: str | None, benchmark: str | None, out: Path | None, resume: bool, workers: int,
+    require: str, allow_shared: bool, wall: float, cpu: float, memory: int,
+) -> None:  # fmt: skip
+    """Judge each program in FILE, rows of JSON, gzipped or not, or - for standard input.
+
+    Writes one row for each, in order. docs/judge.md describes both.
+    """
+    from forge import judge, lines
+    from forge.domains.python import PythonDomain
+
+    if problems and benchmark:
+        raise click.UsageError("--problems and --benchmark both say where problems come from: give one")
+    if resume and not out:
+        raise click.UsageError("--resume needs the --out to go on with")
+    if file.endswith(".toml"):
+        raise click.UsageError(f"{file} is a config: forge rejudge judges what its run owes")
+    limits = _limits(wall, cpu, memory)
+    with lines.Source(file) as source:
+        known = judge.problems_in(problems) if problems else _benchmark(benchmark)
+        with PythonDomain(workers, require, limits, allow_shared) as domain, lines.Output(out, resume) as output:
+            _judge_rows(source, known, domain, output)
+
+
+def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
+    from forge import judge
+    from forge.errors import CheckFailed
+
+    began = time.monotonic()
+    try:
+        with _progress() as shown:
+            advance = shown.stage("judge", None) if output.path or not sys.stdout.isatty() else lambda done: None
+            judge.run(source, known, domain, domain.box.isolation, output, shown.note, advance)
+    except KeyboardInterrupt:
+        more = "the same command with --resume goes on" if output.path else "with --out it could go on"
+        talk.print(f"interrupted after {output.rows} rows; {more}", markup=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    finally:
+        talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation), markup=False)
+    if errors := output.outcomes["error"]:
+        raise CheckFailed(f"{errors} of {output.rows} rows could not be judged", "their `detail` says why")
+
+
+def _limits(wall: float, cpu: float, memory: int) -> Any:
+    from forge.sandbox import Limits
+
+    try:
+        return Limits(wall=wall, cpu=cpu, memory=memory << 20)
+    except ValueError as failure:
+        raise click.UsageError(str(failure)) from failure
+
+
+def _benchmark(name: str | None) -> dict[str, Any]:
+    from forge import benchmarks
+
+    return {problem.id: problem for problem in benchmarks.load(name)} if name else {}
 
 
 @commands.command("check")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 _SPECIAL = re.compile(r"<\|(?:im_end|im_start|endoftext|end|start|eot_id|end_of_text|eom_id)\|>|</s>|<end_of_turn>")
 _FENCE = re.compile(r"^[ \t]{0,3}(```+|~~~+)[ \t]*([A-Za-z0-9_+-]*)[ \t]*$")
@@ -18,11 +20,11 @@ _KEPT = re.compile(
     r"^(?:(?:async[ \t]+)?def|class|import|from|@|[)\]}]|#)(?:\b|(?<=\W))|^[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=]"
 )
 _START = re.compile(r"^(?:(?:async[ \t]+)?def[ \t]+\w|class[ \t]+\w|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w)")
+_ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=]")
 _STATEMENT = re.compile(r"(?:return|if|for|while|try|with|[A-Za-z_][\w.]*(?:\[[^\]]*\])?[ \t]*[-+*/|&]?=)(?=\W)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One physical line; `inner` says that it begins inside a string, a bracket or after a backslash."""
 
     text: str
@@ -63,6 +65,8 @@ def without_special_tokens(text: str) -> str:
 
 def fenced(text: str) -> list[str]:
     """The contents of fenced code blocks, a last unclosed one included; empty where there is no fence."""
+    if "```" not in text and "~~~" not in text:
+        return []
     blocks: list[str] = []
     current: list[str] | None = None
     mark = ""
@@ -91,12 +95,12 @@ def program(prompt: str, entry_point: str, completion: str, *, cut: bool = False
     text = without_special_tokens(completion.replace("\r\n", "\n").replace("\r", "\n"))
     blocks = fenced(text)
     if blocks:
-        defining = [block for block in blocks if _defines(block, entry_point)]
+        defining = [block for block in blocks if defines(block, entry_point)]
         text = defining[0] if defining else blocks[0]
     if not text.strip():
         return ""
     if not _indented(text):
-        if _defines(text, entry_point):
+        if defines(text, entry_point):
             return _before_definition(prompt, entry_point) + _code(text, entry_point, cut)
         text = _as_body(text)
     return _body(prompt, text, cut)
@@ -118,8 +122,15 @@ def _as_body(text: str) -> str:
     return "\n".join("    " + line if line.strip() else line for line in text.split("\n"))
 
 
-def _defines(text: str, name: str) -> bool:
+def defines(text: str, name: str) -> bool:
+    """Whether a line of the text begins a function or a class of this name."""
     return re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", text, re.M) is not None
+
+
+def is_stub(text: str, name: str) -> bool:
+    """Whether a text is code from its first line on and defines `name`, so that a body can follow it."""
+    first = text.lstrip("\n")
+    return bool(_START.match(first) or _ASSIGNMENT.match(first)) and defines(text, name)
 
 
 def _before_definition(prompt: str, entry_point: str) -> str:
@@ -152,10 +163,9 @@ def _code(text: str, entry_point: str, cut: bool) -> str:
 
 def _body(prompt: str, text: str, cut: bool) -> str:
     """The stub and the indented lines that continue it, with helpers that follow."""
-    head = len(lines(prompt))
     complete = 0
     kept: list[str] = []
-    for line in lines(prompt + text)[head:] if prompt.endswith("\n") else lines(text):
+    for line in lines(text) if _closed(prompt) else lines(prompt + text)[len(lines(prompt)) :]:
         if not line.inner and line.text[:1] not in ("", " ", "\t"):
             if not _KEPT.match(line.text):
                 cut = False
@@ -163,6 +173,12 @@ def _body(prompt: str, text: str, cut: bool) -> str:
             complete = len(kept)
         kept.append(line.text)
     return prompt + "\n".join(kept[:complete] if cut and complete else kept).rstrip()
+
+
+@lru_cache(maxsize=256)
+def _closed(prompt: str) -> bool:
+    """Whether what follows a prompt begins outside its strings and brackets."""
+    return not prompt.endswith("\n") or not lines(prompt + "x")[-1].inner
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ UNJUDGED = "not judged"
 """The reason of a problem that forge failed to vet: it is owed, not rejected."""
 
 
+SHARED = "+shared-process"
+"""How a verdict's `judge` ends where tests and program shared a process."""
+
+
 class Judge(Protocol):
     """Turns attempts into verdicts. Knows nothing of models."""
 

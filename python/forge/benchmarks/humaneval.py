@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from forge import samples
 from forge.errors import DataError
 from forge.types import Problem
 
@@ -28,14 +29,7 @@ def problems() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    for row in _rows():
-        tests = {
-            "entry_point": row["entry_point"],
-            "setup": f"{row['prompt']}\n    pass\n\n{row['test']}\n",
-            "asserts": [f"check({row['entry_point']})"],
-        }
-        reference = row["prompt"] + row["canonical_solution"]
-        yield Problem(row["task_id"], "python", "heldout", row["prompt"], tests, reference)
+    return map(samples.problem, _rows())
 
 
 def _rows() -> list[dict[str, Any]]:

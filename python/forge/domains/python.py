@@ -11,14 +11,17 @@ outside it, model text is cut into pieces by its characters and never parsed.
 from __future__ import annotations
 
 import hashlib
+import marshal
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 from forge import extract, feedback
-from forge.protocols import UNJUDGED
+from forge.protocols import SHARED, UNJUDGED
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 
@@ -35,11 +38,18 @@ _KEPT_WORDS = frozenset(
     "divmod enumerate filter float frozenset int isinstance iter len list map max min next ord pow print range "
     "reversed round set sorted str sum tuple type zip append extend items keys values get join split strip".split()
 )
-_BATCH = 64
-_REMEMBERED = 65_536
+_REMEMBERED = 8_192
 """Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
 
 _STUBS = ("None", "0", "[]", "{first}")
+
+
+@dataclass(slots=True)
+class _Slot:
+    """Where the execution of one job will be found, by every item that gives the same job."""
+
+    key: bytes
+    execution: Execution | None
 
 
 class PythonDomain:
@@ -58,7 +68,7 @@ class PythonDomain:
         self.box = Sandbox(
             workers=workers or None, limits=limits or Limits(), require=require, allow_shared=allow_shared
         )
-        self._known: dict[str, Execution] = {}
+        self._known: dict[bytes, Execution] = {}
         self.version = f"python-{VERSION}+{self.box.version}+{self.box.isolation}"
 
     def __enter__(self) -> PythonDomain:
@@ -73,26 +83,47 @@ class PythonDomain:
 
     def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
         """One verdict for each item, in order."""
-        batch: list[tuple[Problem, Attempt, str]] = []
-        for problem, attempt in items:
-            batch.append((problem, attempt, self.answer(problem, attempt)))
-            if len(batch) == _BATCH:
-                yield from self._judged(batch)
-                batch = []
-        yield from self._judged(batch)
+        return self.judge_answers((problem, attempt, self.answer(problem, attempt)) for problem, attempt in items)
 
-    def _judged(self, batch: Sequence[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
-        """Verdicts in order. An answer that was executed before, here or lately, is not executed again."""
-        keys = [content_id(problem.id, dict(problem.tests), answer) for problem, _, answer in batch]
-        fresh = {key: item for key, item in zip(keys, batch, strict=True) if key not in self._known}
-        executions = self._executions([(problem, answer) for problem, _, answer in fresh.values()])
-        found = dict(zip(fresh, executions, strict=True))
-        for key, (problem, attempt, answer) in zip(keys, batch, strict=True):
-            execution = found.get(key) or self._known[key]
-            yield self._verdict(problem, attempt, answer, execution)
-        self._known.update((key, e) for key, e in found.items() if e.outcome is not Outcome.ERROR)
-        while len(self._known) > _REMEMBERED:
-            self._known.pop(next(iter(self._known)))
+    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
+        """One verdict for each item, in order, on the program that stands in it as third.
+
+        Items are taken as the sandbox has room. A verdict waits for those of all items before it, however many
+        come behind. An answer that was executed before, here or lately, is not executed again.
+        """
+        waiting: deque[tuple[Problem, Attempt, str, _Slot]] = deque()
+        running: dict[bytes, _Slot] = {}
+        submitted: dict[int, _Slot] = {}
+
+        def jobs() -> Iterator[Job]:
+            positions = count()
+            for problem, attempt, answer in items:
+                job = _job(problem, answer)
+                key = _key(job)
+                slot = running.get(key) or _Slot(key, self._known.get(key))
+                waiting.append((problem, attempt, answer, slot))
+                if slot.execution is None and key not in running:
+                    running[key] = submitted[next(positions)] = slot
+                    yield job
+
+        for execution in self.box.run(jobs()):
+            slot = submitted.pop(execution.index)
+            slot.execution = execution
+            del running[slot.key]
+            self._remember(slot.key, execution)
+            while waiting and waiting[0][3].execution is not None:
+                yield self._verdict(*waiting.popleft())
+        for item in waiting:
+            yield self._verdict(*item)
+
+    def _remember(self, key: bytes, execution: Execution) -> None:
+        if execution.outcome is Outcome.ERROR:
+            return
+        if execution.stdout or execution.stderr or len(execution.failures) > 1:
+            execution = replace(execution, stdout="", stderr="", failures=execution.failures[:1])
+        self._known[key] = execution
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
 
     def answer(self, problem: Problem, attempt: Attempt) -> str:
         """The program that a completion states; empty where it states none."""
@@ -169,7 +200,9 @@ class PythonDomain:
             keys.add("code:" + hashlib.blake2b(code.encode("utf-8", "replace"), digest_size=12).hexdigest())
         return frozenset(keys)
 
-    def _verdict(self, problem: Problem, attempt: Attempt, answer: str, execution: Execution) -> Verdict:
+    def _verdict(self, problem: Problem, attempt: Attempt, answer: str, slot: _Slot) -> Verdict:
+        execution = slot.execution
+        assert execution is not None, "a verdict is given when its answer was executed"
         outcome = execution.outcome
         if not answer.strip():
             outcome = Outcome.INVALID
@@ -184,7 +217,7 @@ class PythonDomain:
             behaviour=execution.behaviour,
             feedback="" if outcome is Outcome.PASS else _feedback(problem, answer, execution),
             seconds=round(execution.seconds, 4),
-            judge=self.version + ("+shared-process" if execution.shared_process else ""),
+            judge=self.version + (SHARED if execution.shared_process else ""),
         )
 
     def _executions(self, items: Sequence[tuple[Problem, str]]) -> list[Execution]:
@@ -245,6 +278,13 @@ def _entry(problem: Problem) -> str:
 def _job(problem: Problem, answer: str) -> Job:
     tests = problem.tests
     return Job(answer, tuple(tests["asserts"]), str(tests["entry_point"]), setup=str(tests.get("setup", "")))
+
+
+def _key(job: Job) -> bytes:
+    """Equal for equal jobs, and for no others."""
+    # The second version of the format writes equal values alike, and takes any text.
+    parts = marshal.dumps((job.source, tuple(job.tests), job.entry_point, job.setup), 2)
+    return hashlib.blake2b(parts, digest_size=16).digest()
 
 
 def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
