@@ -1,7 +1,7 @@
 # Everything a person or a machine does with this tree. `make help` lists it.
 PYTHON ?= python3
 BIN := .venv/bin
-RUST := $(shell find rust -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock rust/core/Cargo.toml rust/py/Cargo.toml
+RUST := $(shell find rust -name '*.rs' -o -name '*.py' 2>/dev/null) Cargo.toml Cargo.lock rust/core/Cargo.toml rust/py/Cargo.toml
 INSTALL := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --uv
 ARGS ?=
 

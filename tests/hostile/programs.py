@@ -248,7 +248,7 @@ CHEATS = (
     ),
     _cheat(
         "speaks the protocol and offers what is not its own",
-        "fail crash",
+        "fail crash timeout",
         _SPEAK + "names = ['add', 'len', 'all', 'sorted', 'isinstance', '__builtins__', 'AssertionError']\n"
         "os.write(3, frame(('loaded', (names, ['os', 'sys'], []))))\n"
         "while True:\n    take()\n    os.write(3, frame((('value', True), [])))\n",

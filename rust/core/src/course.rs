@@ -241,7 +241,14 @@ impl Watch<'_> {
         Ok(Facts { cut, judge: ended, ..facts })
     }
 
-    fn facts(&self, report: Report, running: Running<'_>, candidate: End, cpu: Duration, shared: bool) -> Facts {
+    fn facts(
+        &self,
+        report: Report,
+        running: Running<'_>,
+        candidate: End,
+        cpu: Duration,
+        shared: bool,
+    ) -> Facts {
         Facts {
             report,
             killed: running.killed,
@@ -329,7 +336,8 @@ impl Watch<'_> {
         let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
         let mut entries =
             vec![entry(self.zygote.descriptor(), libc::POLLIN), entry(self.bell.as_raw_fd(), libc::POLLIN)];
-        entries.extend(talk.filter(|talk| !talk.is_over()).map(|talk| entry(talk.descriptor(), talk.events())));
+        entries
+            .extend(talk.filter(|talk| !talk.is_over()).map(|talk| entry(talk.descriptor(), talk.events())));
         if closely {
             entries.extend(running.watched().map(|fd| entry(fd, libc::POLLIN)));
         }

@@ -225,14 +225,16 @@ impl Zygote {
             ("started", [Value::Int(number)], Some(pidfd)) => {
                 Said::Started(Process { number: *number, pidfd })
             }
-            ("ended", [Value::Int(number), Value::Int(status), Value::Int(cpu), Value::Int(memory)], None) => {
-                Said::Ended(End {
-                    number: *number,
-                    status: i32::try_from(*status).map_err(|_| Error::Malformed("a wait status"))?,
-                    cpu: Duration::from_micros(cpu.cast_unsigned()),
-                    memory: memory.cast_unsigned(),
-                })
-            }
+            (
+                "ended",
+                [Value::Int(number), Value::Int(status), Value::Int(cpu), Value::Int(memory)],
+                None,
+            ) => Said::Ended(End {
+                number: *number,
+                status: i32::try_from(*status).map_err(|_| Error::Malformed("a wait status"))?,
+                cpu: Duration::from_micros(cpu.cast_unsigned()),
+                memory: memory.cast_unsigned(),
+            }),
             ("failed" | "refused", [reason], None) => Said::Refused(reason.lossy()),
             _ => return Err(Error::Malformed("not a report of a zygote")),
         })

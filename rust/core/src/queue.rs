@@ -260,4 +260,3 @@ fn take(state: &mut State, preferred: Option<&Arc<Prepared>>) -> Option<Ticket> 
     let place = state.waiting.iter().take(LOOK_AHEAD).position(suits).unwrap_or(0);
     state.waiting.remove(place)
 }
-

@@ -242,7 +242,9 @@ impl Reading {
 
     fn loaded(&mut self, names: &[Vec<u8>], answer: &Value) -> Result<(), Finish> {
         match answer.items() {
-            Some([kind, Value::List(found)]) if *kind == Value::text("loaded") && found.len() == names.len() => {
+            Some([kind, Value::List(found)])
+                if *kind == Value::text("loaded") && found.len() == names.len() =>
+            {
                 for (name, found) in names.iter().zip(found) {
                     let (name, entry) = (String::from_utf8_lossy(name), *name == names[0]);
                     match found.lossy().as_str() {

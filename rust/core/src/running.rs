@@ -186,7 +186,9 @@ impl<'a> Running<'a> {
 
     /// The descriptors of what it prints.
     pub fn watched(&self) -> impl Iterator<Item = RawFd> {
-        [&self.stdout, &self.stderr].into_iter().filter_map(|capture| capture.file.as_ref().map(File::as_raw_fd))
+        [&self.stdout, &self.stderr]
+            .into_iter()
+            .filter_map(|capture| capture.file.as_ref().map(File::as_raw_fd))
     }
 
     /// Takes in what it has printed.

@@ -87,10 +87,12 @@ pub fn serve(py: Python<'_>, driver: &Driver, mut report: Channel) -> i32 {
 
 /// The next candidate's channel, the token of its job, how many processes it may have, and its program.
 fn next_job(py: Python<'_>, desk: &Desk) -> Option<(Channel, Vec<u8>, Value, Value)> {
-    py.detach(|| desk.receive(|report| {
-        let candidate = Channel::new(report.receive_descriptor()?);
-        Ok((candidate, report.receive()?.0))
-    }))
+    py.detach(|| {
+        desk.receive(|report| {
+            let candidate = Channel::new(report.receive_descriptor()?);
+            Ok((candidate, report.receive()?.0))
+        })
+    })
     .ok()
     .and_then(|(candidate, job)| match job {
         Value::Tuple(parts) => match <[Value; 3]>::try_from(parts).ok()? {
@@ -134,6 +136,9 @@ pub fn shown(object: &Bound<'_, PyAny>) -> String {
         Err(_) => format!("<{}>", crate::convert::type_name(object)),
     }
 }
+
+/// The entry point's name and what it stands for, if there is one.
+type Entry<'py> = Option<(String, Bound<'py, PyAny>)>;
 
 /// Names of a source that live in this process, if they do, and what the source offers.
 type Loaded<'py> = Result<(Option<Bound<'py, PyDict>>, Offer), Ending>;
@@ -247,7 +252,7 @@ impl<'py> Judge<'py> {
         names: &Bound<'py, PyDict>,
         source: Option<&Bound<'py, PyDict>>,
         offer: &Offer,
-    ) -> PyResult<Result<Option<(String, Bound<'py, PyAny>)>, Ending>> {
+    ) -> PyResult<Result<Entry<'py>, Ending>> {
         let py = self.py;
         let entry = String::from_utf8_lossy(&self.tests.entry_point).into_owned();
         let wrapped = format!("(){entry}");

@@ -2,9 +2,9 @@
 
 use std::ffi::CString;
 
+use forge_core::config::Role;
 use forge_core::sys;
 use forge_core::wire::Channel;
-use forge_core::config::Role;
 use forge_core::zygote::{Duty, Host};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
