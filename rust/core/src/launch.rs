@@ -14,7 +14,8 @@ use crate::error::{Error, Result, Step};
 use crate::sys;
 use crate::value::Value;
 
-const CONTROL_MESSAGE: usize = 64 << 10;
+/// The most bytes of a zygote's report.
+const REPORT: usize = 4 << 10;
 /// How long a zygote may take to get ready.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a zygote may take to answer anything else.
@@ -207,12 +208,13 @@ impl Zygote {
             }
             sys::poll(&mut entries, Some(left)).step("wait for the zygote")?;
         }
+        let mut buffer = [0; REPORT];
         let (bytes, mut fds) =
-            sys::receive_message(self.control.as_fd(), CONTROL_MESSAGE).step("hear the zygote")?;
+            sys::receive_message(self.control.as_fd(), &mut buffer).step("hear the zygote")?;
         if bytes.is_empty() {
             return Err(Error::Closed);
         }
-        let value = Value::decode(&bytes)?;
+        let value = Value::decode(bytes)?;
         let Some([kind, rest @ ..]) = value.items() else {
             return Err(Error::Malformed("not a report of a zygote"));
         };

@@ -127,11 +127,11 @@ pub fn send_message(fd: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) ->
     check(sent as c_long).map(drop)
 }
 
-/// Receives one message of at most `limit` bytes and its descriptors; an empty message is the end.
-pub fn receive_message(fd: BorrowedFd<'_>, limit: usize) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0_u8; limit];
+/// Receives one message into a buffer; returns what it filled and the message's descriptors. An empty message
+/// is the end.
+pub fn receive_message<'a>(fd: BorrowedFd<'_>, bytes: &'a mut [u8]) -> io::Result<(&'a [u8], Vec<OwnedFd>)> {
     let mut control = Control([0; CONTROL_BYTES]);
-    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: limit };
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: all zeroes is a valid empty message header.
     let mut header: libc::msghdr = unsafe { mem::zeroed() };
     header.msg_iov = &raw mut part;
@@ -146,7 +146,7 @@ pub fn receive_message(fd: BorrowedFd<'_>, limit: usize) -> io::Result<(Vec<u8>,
             other => break other?,
         }
     };
-    bytes.truncate(usize::try_from(got).unwrap_or(0));
+    let bytes = &bytes[..usize::try_from(got).unwrap_or(0)];
     let mut fds = Vec::new();
     // SAFETY: the kernel filled the control buffer; the macros walk only inside the length it reported, and
     // each descriptor in an SCM_RIGHTS block is new and ours.

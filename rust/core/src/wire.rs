@@ -68,8 +68,9 @@ impl Channel {
     /// # Errors
     /// The peer is gone, or sent something else.
     pub fn receive_descriptor(&mut self) -> Result<OwnedFd> {
-        let (bytes, mut fds) = sys::receive_message(self.file.as_fd(), 1).step("receive")?;
-        match (bytes.as_slice(), fds.pop()) {
+        let mut buffer = [0; 1];
+        let (bytes, mut fds) = sys::receive_message(self.file.as_fd(), &mut buffer).step("receive")?;
+        match (bytes, fds.pop()) {
             ([], _) => Err(Error::Closed),
             (_, Some(fd)) => Ok(fd),
             (_, None) => Err(Error::Malformed("no descriptor")),

@@ -23,7 +23,9 @@ use crate::wire::Channel;
 const CHANNEL: i32 = 3;
 /// Open files that a process may have.
 const OPEN_FILES: u64 = 64;
-const CONTROL_MESSAGE: usize = 64 << 10;
+/// The most bytes of a confinement and of a request.
+const CONFINEMENT: usize = 64 << 10;
+const REQUEST: usize = 256;
 /// The exit code of a role that failed by our own fault.
 const BROKEN: i32 = 70;
 
@@ -89,11 +91,12 @@ pub fn run<H: Host>(control: OwnedFd, host: &mut H) -> ! {
 
 fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
     let proof = SingleThread::check().step("count threads")?;
-    let (bytes, _) = sys::receive_message(control.as_fd(), CONTROL_MESSAGE).step("receive")?;
+    let mut buffer = vec![0; CONFINEMENT];
+    let (bytes, _) = sys::receive_message(control.as_fd(), &mut buffer).step("receive")?;
     if bytes.is_empty() {
         return Err(Error::Closed);
     }
-    let mut jail = Jail::new(Confinement::from_value(&Value::decode(&bytes)?)?)?;
+    let mut jail = Jail::new(Confinement::from_value(&Value::decode(bytes)?)?)?;
     jail.enter()?;
     if jail.level() == Level::Full {
         become_first_process(&control, &proof, host)?;
@@ -168,11 +171,13 @@ impl<H: Host> Zygote<'_, H> {
     }
 
     fn obey(&mut self) -> Result<()> {
-        let (bytes, fds) = sys::receive_message(self.control.as_fd(), CONTROL_MESSAGE).step("receive")?;
+        // Small, and on the stack: each page that is written to has to be copied after a clone.
+        let mut buffer = [0; REQUEST];
+        let (bytes, fds) = sys::receive_message(self.control.as_fd(), &mut buffer).step("receive")?;
         if bytes.is_empty() {
             return Err(Error::Closed);
         }
-        let request = Request::from_value(&Value::decode(&bytes)?)?;
+        let request = Request::from_value(&Value::decode(bytes)?)?;
         let null = self.null.try_clone().step("copy a descriptor")?;
         let null = null.as_fd();
         let installed = match fds.as_slice() {
