@@ -12,6 +12,8 @@ use crate::wire::{Inbox, frame};
 
 /// The most bytes that a process may send over one stream between two clearings.
 const LIMIT: usize = 64 << 20;
+/// The most values that it may send: a byte can be a value, and a value takes far more than a byte here.
+const MOST_VALUES: usize = 4 << 20;
 
 /// A stream to a process that is not trusted to read or write.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Talk {
     sent: usize,
     inbox: Inbox,
     received: usize,
+    /// How many values may still come.
+    values: usize,
     over: bool,
 }
 
@@ -30,7 +34,15 @@ impl Talk {
         let (ours, theirs) = sys::stream_pair().step("make a channel")?;
         sys::set_nonblocking(ours.as_fd()).step("make a channel")?;
         let file = File::from(ours);
-        let talk = Self { file, outbox: vec![], sent: 0, inbox: Inbox::default(), received: 0, over: false };
+        let talk = Self {
+            file,
+            outbox: vec![],
+            sent: 0,
+            inbox: Inbox::default(),
+            received: 0,
+            values: MOST_VALUES,
+            over: false,
+        };
         Ok((talk, theirs))
     }
 
@@ -80,7 +92,7 @@ impl Talk {
                 Err(_) => self.over = true,
             }
         }
-        while let Some(value) = self.inbox.pop()? {
+        while let Some(value) = self.inbox.pop_within(&mut self.values)? {
             heard.push(value);
         }
         Ok(())
@@ -89,6 +101,7 @@ impl Talk {
     /// Starts counting anew what is received.
     pub fn clear(&mut self) {
         self.received = 0;
+        self.values = MOST_VALUES;
     }
 
     /// Waits for one value.
