@@ -3,6 +3,7 @@
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
+use crate::shorten::{shortened, weight};
 use crate::table::{Call, Check, Step, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
@@ -19,6 +20,15 @@ pub enum Seen {
 impl Seen {
     fn nothing() -> Self {
         Self::Text(String::new())
+    }
+
+    /// The bytes that it holds, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Plain(value) => weight(value),
+        }
     }
 }
 
@@ -371,10 +381,14 @@ fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
     let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());
     match step.check.holds(&value) {
         Ok(true) => None,
-        Ok(false) if matches!(step.check, Check::Equal(_)) => {
-            Some(failure("value", &step.text, Seen::Plain(value), &step.expected, assertion, message))
+        Ok(false) => {
+            let got = Seen::Plain(shortened(value));
+            Some(if matches!(step.check, Check::Equal(_)) {
+                failure("value", &step.text, got, &step.expected, assertion, message)
+            } else {
+                failure("false", &step.called, got, "", assertion, message)
+            })
         }
-        Ok(false) => Some(failure("false", &step.called, Seen::Plain(value), "", assertion, message)),
         Err(error) => Some(raised(&error.exception, &error.message)),
     }
 }
