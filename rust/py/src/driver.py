@@ -34,12 +34,16 @@ def compile_program(source):
 def compile_source(source):
     """The code of a source to be carried, or why it is not a program; None if only running it will tell."""
     try:
-        return "code", dump_code(compile_program(source))
+        code = compile_program(source)
     except (SyntaxError, ValueError) as error:
         name, _, _, text = describe(error)
         return "invalid", name, text
     except (MemoryError, RecursionError, OverflowError, SystemError):
         return None
+    try:
+        return "code", dump_code(code)
+    except (ValueError, MemoryError):
+        return None  # nested deeper than can be written down, though it can be run
 
 
 def new_module(name):
