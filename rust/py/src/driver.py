@@ -115,30 +115,6 @@ def recreate(name, base, arguments, text):
     return type(name, (Exception,), {"__module__": "builtins"})(text)
 
 
-KNOWN = set()
-ANCESTORS = vars(type)["__mro__"].__get__
-NAMES = vars(type)["__dict__"].__get__
-SUBCLASSES = type.__subclasses__
-
-
-def remember_types():
-    """Takes down every type that exists before a program is loaded into this process."""
-    waiting = [object]
-    while waiting:
-        kind = waiting.pop()
-        if id(kind) not in KNOWN:
-            KNOWN.add(id(kind))
-            waiting.extend(SUBCLASSES(kind))
-
-
-def compares_as_known(value):
-    """Whether a value is compared by a method that existed before the program was loaded."""
-    for kind in ANCESTORS(type(value)):
-        if "__eq__" in NAMES(kind):
-            return id(kind) in KNOWN and kind not in (list, tuple, dict, set, frozenset)
-    return False
-
-
 EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
 

@@ -42,7 +42,8 @@ impl Host for Interpreter<'_> {
             let code = CString::new(DRIVER)?;
             self.py.run(&code, Some(&namespace), None)?;
             namespace.as_any().get_item("warm")?.call1((everything,))?;
-            let driver = Driver { namespace: namespace.unbind() };
+            // A copy: a program that finds the globals of one of these functions changes nothing here.
+            let driver = Driver { namespace: namespace.copy()?.unbind() };
             judge::warm(self.py, &driver)?;
             driver.get(self.py, "settle")?.call0()?;
             Ok(driver)
