@@ -216,10 +216,11 @@ struct Reading {
 enum Answer {
     Value(Value),
     Raised(String, String),
-    /// A value of a type that is not plain, and the plain value that it equals.
-    Like(String, Value),
-    /// A value of a type that is not plain, and equals nothing that is.
-    Foreign(String),
+    /// A value of a type that is not plain, and a plain one: whether they are equal, and whether they are as
+    /// far from any number.
+    Like(String, Value, bool, bool),
+    /// A value of a type that is not plain, and equals nothing that is; whether it is true.
+    Foreign(String, bool),
 }
 
 impl Reading {
@@ -236,7 +237,7 @@ impl Reading {
         for (index, steps) in table.tests.iter().enumerate() {
             let mut failure = None;
             for step in steps {
-                match self.next(&step.call, &mut answers).and_then(|answer| compared(answer, &step.check)) {
+                match self.next(&step.call, &mut answers) {
                     Ok(answer) if failure.is_none() => failure = judge(index, step, answer),
                     Ok(_) => {}
                     Err(finish) => return finish,
@@ -253,7 +254,7 @@ impl Reading {
         }
         for call in &table.probes {
             match self.next(call, &mut answers) {
-                Ok(Answer::Like(name, _) | Answer::Foreign(name)) => return foreign(&name),
+                Ok(Answer::Like(name, ..) | Answer::Foreign(name, _)) => return foreign(&name),
                 Ok(answer) => self.probe(answer),
                 Err(finish) => return finish,
             }
@@ -320,10 +321,12 @@ impl Reading {
                 let message = "a result is too large to be carried".to_owned();
                 Ok(Answer::Raised("OverflowError".to_owned(), message))
             }
-            ("like", [name, value]) if is_genuine(value) => {
-                Ok(Answer::Like(bounded(&name.lossy(), SHOWN), value.clone()))
+            ("like", [name, value, Value::Bool(equal), Value::Bool(near)]) if is_genuine(value) => {
+                Ok(Answer::Like(bounded(&name.lossy(), SHOWN), value.clone(), *equal, *near))
             }
-            ("foreign", [name]) => Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN))),
+            ("foreign", [name, Value::Bool(truth)]) => {
+                Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN), *truth))
+            }
             ("exit", []) => Err(Finish::Exit("the program called sys.exit".to_owned())),
             _ => Err(garbled()),
         }
@@ -342,7 +345,7 @@ impl Reading {
                 let message = bounded(&without_addresses(&message), SHOWN);
                 Probe { value: None, text: Seen::nothing(), exception, message }
             }
-            Answer::Like(..) | Answer::Foreign(_) => return,
+            Answer::Like(..) | Answer::Foreign(..) => return,
         };
         self.report.probes.push(probe);
     }
@@ -358,19 +361,6 @@ pub fn invalid(name: &str, message: &str) -> (Finish, String) {
 
 fn foreign(name: &str) -> Finish {
     Finish::Shared(bounded(&format!("a result is a {name}"), SHOWN))
-}
-
-/// An answer that a check can look at: of a value that is not plain, only whether it equals one that is.
-fn compared(answer: Answer, check: &Check) -> Result<Answer, Finish> {
-    let identity = matches!(check, Check::Is(_) | Check::IsNot(_));
-    match answer {
-        Answer::Like(_, value) if !identity => Ok(Answer::Value(value)),
-        Answer::Foreign(name) if matches!(check, Check::Near(_) | Check::True | Check::False) => {
-            Err(foreign(&name))
-        }
-        Answer::Like(name, _) => Ok(Answer::Foreign(name)),
-        other => Ok(other),
-    }
 }
 
 fn garbled() -> Finish {
@@ -390,6 +380,26 @@ fn changed(call: &Call, place: i64, changes: &[Value]) -> Result<Value, Finish> 
     usize::try_from(place).ok().and_then(|place| arguments.get(place)).cloned().ok_or_else(garbled)
 }
 
+/// The same for a value that no plain value equals.
+fn judge_foreign(test: usize, step: &Step, name: &str, truth: bool) -> Option<Failure> {
+    let (kind, call, expected) = match step.check {
+        Check::NotEqual(_) | Check::IsNot(_) => return None,
+        Check::True if truth => return None,
+        Check::False if !truth => return None,
+        Check::Equal(_) => ("value", &step.text, step.expected.as_str()),
+        _ => ("false", &step.called, ""),
+    };
+    Some(Failure {
+        test,
+        kind: kind.to_owned(),
+        call: call.clone(),
+        got: Seen::Text(format!("<{name}>")),
+        expected: expected.to_owned(),
+        exception: "AssertionError".to_owned(),
+        message: bounded(&without_addresses(step.message.as_deref().unwrap_or_default()), SHOWN),
+    })
+}
+
 /// Why a test does not hold after this step; none if it still may.
 fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
     let failure = |kind: &str, call: &str, got, expected: &str, exception: &str, message: &str| Failure {
@@ -406,18 +416,12 @@ fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
     let value = match answer {
         Answer::Value(value) => value,
         Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
-        Answer::Like(_, value) => value,
-        Answer::Foreign(name) => {
-            let (got, message) =
-                (Seen::Text(format!("<{name}>")), step.message.as_deref().unwrap_or_default());
-            return match step.check {
-                Check::NotEqual(_) | Check::IsNot(_) => None,
-                Check::Equal(_) => {
-                    Some(failure("value", &step.text, got, &step.expected, "AssertionError", message))
-                }
-                _ => Some(failure("false", &step.called, got, "", "AssertionError", message)),
-            };
-        }
+        Answer::Like(name, value, equal, near) => match step.check {
+            Check::Near(_) if near => value,
+            Check::Equal(_) | Check::NotEqual(_) | Check::True | Check::False if equal => value,
+            _ => return judge_foreign(test, step, &name, true),
+        },
+        Answer::Foreign(name, truth) => return judge_foreign(test, step, &name, truth),
     };
     // A message that is an expression is not evaluated.
     let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());

@@ -171,7 +171,13 @@ fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], tabled: b
     match to_value(object) {
         Ok(value) => vec![Value::text("value"), value],
         Err(NotPlain::Type(name)) => match tabled.then(|| like(object)).flatten() {
-            Some(value) => vec![Value::text("like"), Value::text(&name), value],
+            Some([value, equal, near]) => {
+                vec![Value::text("like"), Value::text(&name), value, equal, near]
+            }
+            None if tabled => match object.is_truthy() {
+                Ok(truth) => vec![Value::text("foreign"), Value::text(&name), Value::Bool(truth)],
+                Err(_) => vec![Value::text("foreign"), Value::text("object"), Value::Bool(true)],
+            },
             None => vec![Value::text("foreign"), Value::text(&name)],
         },
         Err(NotPlain::TooLarge) => vec![Value::text("large")],
@@ -183,14 +189,23 @@ fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], tabled: b
     }
 }
 
-/// The plain value that equals an object which is not plain, where that is sure.
-fn like(object: &Bound<'_, PyAny>) -> Option<Value> {
-    let fraction = || {
-        let kind = object.py().import("sys").ok()?.getattr("modules").ok()?.get_item("fractions").ok()?;
-        let is_one = object.get_type().is(&kind.getattr("Fraction").ok()?);
-        is_one.then(|| object.call_method0("__float__").ok()).flatten()
+/// A plain value for an object which is not plain: whether the two are equal, and whether they are as far from
+/// any number.
+fn like(object: &Bound<'_, PyAny>) -> Option<[Value; 3]> {
+    if let Ok(Some(value)) = plain(object) {
+        return Some([to_value(&value).ok()?, Value::Bool(true), Value::Bool(true)]);
+    }
+    let is_a = |module: &str, name: &str| {
+        let modules = object.py().import("sys").ok()?.getattr("modules").ok()?;
+        Some(object.get_type().is(&modules.get_item(module).ok()?.getattr(name).ok()?))
     };
-    plain(object).ok().flatten().or_else(fraction).and_then(|value| to_value(&value).ok())
+    let fraction = is_a("fractions", "Fraction") == Some(true);
+    if !fraction && is_a("decimal", "Decimal") != Some(true) {
+        return None;
+    }
+    let number = object.call_method0("__float__").ok()?;
+    let equal = object.eq(&number).ok()?;
+    Some([to_value(&number).ok()?, Value::Bool(equal), Value::Bool(fraction)])
 }
 
 fn is_mutable(object: &Bound<'_, PyAny>) -> bool {
