@@ -1,0 +1,124 @@
+"""Many programs in a row, a third of them hostile: nothing is left of any, and every honest one passes.
+
+`FORGE_SOAK` sets how many; the figures are printed at the end (`pytest -s`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import programs
+import pytest
+from kit import Program
+
+from forge.sandbox import Job, Limits, Sandbox
+from forge.types import Outcome
+from processes import gone, settled
+
+COUNT = int(os.environ.get("FORGE_SOAK", "3000"))
+SEED = int(os.environ.get("FORGE_SOAK_SEED", "1"))
+WORKERS = 2
+LIMITS = Limits(wall=1.0, cpu=0.2, memory=96 << 20, output=8 << 10, files=1 << 20)
+"""Short, for the hostile."""
+ROOMY = Limits(wall=20.0, cpu=10.0, memory=256 << 20, output=8 << 10, files=1 << 20)
+"""For the honest, which must pass on a busy machine too."""
+SLOW = 0.01
+"""How many of the hostile take their whole time limit."""
+GROWTH = 2.0
+"""How many MB the caller may grow after it has warmed up."""
+
+
+def memory() -> float:
+    """Resident memory of this process in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
+
+
+def world() -> dict[str, object]:
+    """What of the host must be the same before and after."""
+    return {
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "files": sorted(os.listdir(tempfile.gettempdir())),
+        "shared memory": sorted(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else [],
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def honest(place: int) -> Job:
+    """A program that is right, of one of several kinds, each with a text of its own."""
+    kinds = [
+        ("def add(a, b): return a + b", ("assert add(2, 3) == 5", "assert add([1], [2]) == [1, 2]")),
+        ("def add(a, b): return a + b", ("found = add(2, 3)\nassert found == 5",)),
+        ("def add(a, b): return dict(zip(a, b))", ("assert add('ab', [1, 2]) == {'a': 1, 'b': 2}",)),
+        (
+            "def add(a, b):\n    a.extend(b)\n    print(len(a))",
+            ("items = [1]\nadd(items, [2])\nassert items == [1, 2]",),
+        ),
+        ("def add(a, b): yield from (a, b)", ("assert list(add(1, 2)) == [1, 2]",)),
+    ]
+    source, tests = kinds[place % len(kinds)]
+    return Job(f"{source}\n# {place}\n", tests, "add", limits=ROOMY)
+
+
+def soak(count: int, drawn: random.Random, hostile: dict[int, Program]) -> Iterator[Job]:
+    """Jobs, a third of them hostile, which are taken down by position."""
+    cheap = [program for program in programs.PROGRAMS if not program.slow]
+    slow = [program for program in programs.PROGRAMS if program.slow]
+    for place in range(count):
+        if drawn.random() * 3 > 1:
+            yield honest(place)
+            continue
+        program = drawn.choice(slow if drawn.random() < SLOW else cheap)
+        hostile[place] = program
+        tests = program.code if drawn.random() < 0.5 else program.tests
+        # A text of its own, so that it is run and not remembered.
+        source = program.source + ("" if program.source.endswith("\f") else f"\n# {place}\n")
+        yield Job(source, tests, program.entry_point, limits=LIMITS)
+
+
+def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]):
+    outside, before = settled(), world()
+    drawn, hostile = random.Random(SEED), dict[int, Program]()
+    ends: Counter[str] = Counter()
+    wrong: list[tuple[int, str, str, str]] = []
+    seconds, samples = 0.0, list[float]()
+    begun = time.monotonic()
+    with Sandbox(WORKERS, limits=LIMITS) as sandbox:
+        warm = max(300, min(COUNT // 10, 5000))
+        for execution in sandbox.run(soak(warm + COUNT, drawn, hostile)):
+            place, outcome = execution.index, execution.outcome
+            program = hostile.pop(place, None)
+            ends[f"{'hostile' if program else 'honest'} {outcome}"] += 1
+            bad = outcome in (Outcome.PASS, Outcome.ERROR) if program else outcome != Outcome.PASS
+            if bad and len(wrong) < 20:
+                wrong.append((place, program.name if program else "honest", str(outcome), execution.detail))
+            seconds += execution.seconds
+            done = sum(ends.values())
+            if done == warm or (done > warm and done % 500 == 0):
+                samples.append(memory())
+                if COUNT > 10_000 and done % 5000 == 0:
+                    with capsys.disabled():
+                        print(f"{done} done, {samples[-1]:.1f} MB, {time.monotonic() - begun:.0f} s", flush=True)
+        idle = len(settled() - outside)
+    took = time.monotonic() - begun
+    assert gone(outside), "processes are left"
+    after = world()
+    growth = max(samples[-3:]) - samples[0]
+    with capsys.disabled():
+        print(
+            f"\nsoak: {sum(ends.values())} programs in {took:.0f} s ({seconds:.0f} s judged), seed {SEED}; "
+            f"memory {samples[0]:.1f} MB after {warm}, {growth:+.2f} MB at the end, {max(samples):.1f} MB at most; "
+            f"{idle} processes while idle; {dict(sorted(ends.items()))}"
+        )
+    assert not wrong
+    assert idle <= WORKERS * 9
+    assert {name: after[name] for name in after if after[name] != before[name]} == {}
+    assert growth < GROWTH
