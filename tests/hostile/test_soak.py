@@ -86,39 +86,43 @@ def soak(count: int, drawn: random.Random, hostile: dict[int, Program]) -> Itera
 
 def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]):
     outside, before = settled(), world()
-    drawn, hostile = random.Random(SEED), dict[int, Program]()
+    drawn = random.Random(SEED)
     ends: Counter[str] = Counter()
     wrong: list[tuple[int, str, str, str]] = []
-    seconds, samples = 0.0, list[float]()
-    begun = time.monotonic()
+    most, begun = 0.0, time.monotonic()
     with Sandbox(WORKERS, limits=LIMITS) as sandbox:
-        warm = max(300, min(COUNT // 10, 5000))
-        for execution in sandbox.run(soak(warm + COUNT, drawn, hostile)):
-            place, outcome = execution.index, execution.outcome
-            program = hostile.pop(place, None)
-            ends[f"{'hostile' if program else 'honest'} {outcome}"] += 1
-            bad = outcome in (Outcome.PASS, Outcome.ERROR) if program else outcome != Outcome.PASS
-            if bad and len(wrong) < 20:
-                wrong.append((place, program.name if program else "honest", str(outcome), execution.detail))
-            seconds += execution.seconds
-            done = sum(ends.values())
-            if done == warm or (done > warm and done % 500 == 0):
-                samples.append(memory())
-                if COUNT > 10_000 and done % 5000 == 0:
+
+        def run(count: int) -> float:
+            nonlocal most
+            hostile: dict[int, Program] = {}
+            for execution in sandbox.run(soak(count, drawn, hostile)):
+                place, outcome = execution.index, execution.outcome
+                program = hostile.pop(place, None)
+                ends[f"{'hostile' if program else 'honest'} {outcome}"] += 1
+                bad = outcome in (Outcome.PASS, Outcome.ERROR) if program else outcome != Outcome.PASS
+                if bad and len(wrong) < 20:
+                    wrong.append((place, program.name if program else "honest", str(outcome), execution.detail))
+                done = sum(ends.values())
+                if done % 500 == 0:
+                    most = max(most, memory())
+                if count > 10_000 and done % 5000 == 0:
                     with capsys.disabled():
-                        print(f"{done} done, {samples[-1]:.1f} MB, {time.monotonic() - begun:.0f} s", flush=True)
-        idle = len(settled() - outside)
+                        print(f"{done} done, {memory():.1f} MB, {time.monotonic() - begun:.0f} s", flush=True)
+            idle.append(len(settled() - outside))
+            return memory()
+
+        idle: list[int] = []
+        warm = run(max(300, min(COUNT // 10, 5000)))
+        growth = run(COUNT) - warm
     took = time.monotonic() - begun
     assert gone(outside), "processes are left"
     after = world()
-    growth = max(samples[-3:]) - samples[0]
     with capsys.disabled():
         print(
-            f"\nsoak: {sum(ends.values())} programs in {took:.0f} s ({seconds:.0f} s judged), seed {SEED}; "
-            f"memory {samples[0]:.1f} MB after {warm}, {growth:+.2f} MB at the end, {max(samples):.1f} MB at most; "
-            f"{idle} processes while idle; {dict(sorted(ends.items()))}"
+            f"\nsoak: {sum(ends.values())} programs in {took:.0f} s, seed {SEED}; memory {warm:.1f} MB when warm, "
+            f"{growth:+.2f} MB at the end, {most:.1f} MB at most; processes while idle {idle}; {dict(sorted(ends.items()))}"
         )
     assert not wrong
-    assert idle <= WORKERS * 9
+    assert max(idle) <= WORKERS * 9
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
     assert growth < GROWTH
