@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import random
 import resource
@@ -33,12 +35,32 @@ SLOW = 0.01
 """How many of the hostile take their whole time limit."""
 GROWTH = 2.0
 """How many MB the caller may grow after it has warmed up."""
+KEPT = 64.0
+"""How many MB the C library may keep for each thread that has seen a flood."""
 
 
 def memory() -> float:
     """Resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / (1 << 20)
+
+
+class _Info(ctypes.Structure):
+    """What `mallinfo2` tells."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks used free top".split()
+    ]
+
+
+def allocated() -> float:
+    """What the native side of this process holds in MB, without what its allocator keeps for later."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return 0.0
+    library.mallinfo2.restype = _Info
+    info = library.mallinfo2()
+    return float(info.used + info.hblkhd) / (1 << 20)
 
 
 def world() -> dict[str, object]:
@@ -92,7 +114,7 @@ def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]
     most, begun = 0.0, time.monotonic()
     with Sandbox(WORKERS, limits=LIMITS) as sandbox:
 
-        def run(count: int) -> float:
+        def run(count: int) -> tuple[float, float]:
             nonlocal most
             hostile: dict[int, Program] = {}
             for execution in sandbox.run(soak(count, drawn, hostile)):
@@ -109,20 +131,23 @@ def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]
                     with capsys.disabled():
                         print(f"{done} done, {memory():.1f} MB, {time.monotonic() - begun:.0f} s", flush=True)
             idle.append(len(settled() - outside))
-            return memory()
+            gc.collect()
+            return memory(), allocated()
 
         idle: list[int] = []
         warm = run(max(300, min(COUNT // 10, 5000)))
-        growth = run(COUNT) - warm
+        end = run(COUNT)
     took = time.monotonic() - begun
     assert gone(outside), "processes are left"
     after = world()
     with capsys.disabled():
         print(
-            f"\nsoak: {sum(ends.values())} programs in {took:.0f} s, seed {SEED}; memory {warm:.1f} MB when warm, "
-            f"{growth:+.2f} MB at the end, {most:.1f} MB at most; processes while idle {idle}; {dict(sorted(ends.items()))}"
+            f"\nsoak: {sum(ends.values())} programs in {took:.0f} s, seed {SEED}; MB resident {warm[0]:.1f} when warm, "
+            f"{end[0]:.1f} at the end, {most:.1f} at most; MB allocated {warm[1]:.2f} when warm, {end[1]:.2f} at the "
+            f"end; processes while idle {idle}; {dict(sorted(ends.items()))}"
         )
     assert not wrong
     assert max(idle) <= WORKERS * 9
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
-    assert growth < GROWTH
+    assert end[1] - warm[1] < GROWTH
+    assert end[0] - warm[0] < GROWTH + WORKERS * KEPT
