@@ -23,6 +23,9 @@ const RETIREMENT: u64 = 20_000;
 const AHEAD: usize = 1;
 const AHEAD_IDLE: usize = 4;
 
+/// The form of tests of which nothing else is known.
+static CODE: Form = Form::Code;
+
 /// What all workers share.
 pub struct Shared {
     pub queue: Queue,
@@ -224,15 +227,22 @@ impl Worker {
             return Ok(form);
         }
         let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
-        let form = self.examiner.form(zygote, &job.tests.tests).map_or(Form::Code, Form::Table);
-        Ok(job.tests.form.get_or_init(|| form))
+        match self.examiner.form(zygote, &job.tests.tests) {
+            Ok(table) => Ok(job.tests.form.get_or_init(|| table.map_or(Form::Code, Form::Table))),
+            // That clerk may have failed for any reason: the next one may look again.
+            Err(_) => Ok(&CODE),
+        }
     }
 
     /// The job's tests as code, compiled the first time.
     fn code<'a>(&mut self, job: &'a Job) -> Result<&'a [u8]> {
         let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
-        let code = job.tests.code.get_or_init(|| self.examiner.code(zygote, &job.tests.tests));
-        code.as_deref().ok_or(Error::Malformed("the tests cannot be read"))
+        if job.tests.code.get().is_none() {
+            let code = self.examiner.code(zygote, &job.tests.tests)?;
+            job.tests.code.get_or_init(|| code);
+        }
+        let code = job.tests.code.get().and_then(Option::as_deref);
+        code.ok_or(Error::Malformed("the tests cannot be read"))
     }
 
     /// A candidate for these limits, and the next one on its way.
