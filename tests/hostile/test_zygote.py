@@ -25,7 +25,7 @@ control.recv(1 << 16)
 open({mark!r}, 'w').close()
 {garbage}
 import time
-time.sleep(0.5)
+time.sleep(0.1)
 """
 
 GARBAGE = {
