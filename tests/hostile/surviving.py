@@ -45,7 +45,7 @@ PROGRAMS = (
     ),
     bomb(
         "leaves daemons behind",
-        "fail",
+        "fail crash",
         "import os, time\ndef add(a, b):\n    for _ in range(4):\n        if os.fork() == 0:\n            os.setsid()\n"
         "            if os.fork() == 0:\n                time.sleep(1000)\n            os._exit(0)\n    return None\n",
         family="surviving",
