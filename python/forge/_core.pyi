@@ -22,6 +22,8 @@ class Supervisor:
         workers: int,
         allow_shared: bool,
         limits: tuple[float, float, int, int, int, int],
+        modules: Sequence[str],
+        packages: Sequence[str],
     ) -> Supervisor: ...
     @property
     def level(self) -> str: ...

@@ -11,6 +11,7 @@ no model and no domain, and never raises because of what a program does.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -34,7 +35,8 @@ _BOOT = (
     "core.zygote()\n"
 )
 _FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8", "-W", "ignore")
-_ENVIRONMENT = (("PYTHONHASHSEED", "0"),)
+_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_ENVIRONMENT = (("PYTHONHASHSEED", "0"), *((name, "1") for name in _THREADED))
 _FIRST_USER = 1_879_048_192
 _USERS = 1 << 28
 _IN_FLIGHT_PER_WORKER = 16
@@ -154,9 +156,12 @@ class Sandbox:
         require: the least isolation to accept: `full`, `no-namespaces` or `rlimits-only`.
         allow_shared: whether jobs whose tests cannot be kept apart may share a process with the program;
             if not, they end `refused`.
+        modules: installed modules that programs may import beyond the standard library, with those that
+            they need themselves: `("numpy",)`, `("pandas", "numpy", "dateutil", "pytz", "six")`.
 
     Raises:
-        SandboxError: this host gives less isolation than required, or no worker can be started.
+        SandboxError: this host gives less isolation than required, no worker can be started, or a module
+            is not installed.
     """
 
     def __init__(
@@ -167,6 +172,7 @@ class Sandbox:
         allow_shared: bool = True,
         *,
         level: str = "full",
+        modules: Sequence[str] = (),
     ) -> None:
         levels = _core.levels()
         for name in (require, level):
@@ -189,6 +195,8 @@ class Sandbox:
                 workers=self.workers,
                 allow_shared=allow_shared,
                 limits=_numbers(limits),
+                modules=list(modules),
+                packages=_packages(modules),
             )
         except RuntimeError as error:
             raise SandboxError(
@@ -290,6 +298,20 @@ def _execution(facts: dict[str, Any], position: int) -> Execution:
     facts["failures"] = tuple(Failure(test, *texts) for test, texts in facts["failures"])
     facts["values"] = tuple(Probe(*parts) for parts in facts.pop("probes"))
     return Execution(**facts)
+
+
+def _packages(modules: Sequence[str]) -> list[str]:
+    """The files and directories that installed modules consist of, compiled libraries beside them included."""
+    found = []
+    for name in modules:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+        if spec is None or not spec.origin:
+            raise SandboxError(f"no module {name!r} is installed here", hint=f"pip install {name}, or leave it out")
+        places = spec.submodule_search_locations
+        place = Path(next(iter(places)) if places else spec.origin)
+        libraries = place.parent / f"{name}.libs"
+        found += [str(path) for path in (place, libraries) if path.exists()]
+    return found
 
 
 def _library() -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::{Request, Role, Tests};
 use crate::error::{Error, Result};
 use crate::launch::{Process, Zygote};
+use crate::queue::Code;
 use crate::table::Table;
 use crate::talk::Talk;
 use crate::value::Value;
@@ -29,8 +30,8 @@ const CPU: u64 = 600;
 pub enum Program {
     /// Not compiled.
     Source(Vec<u8>),
-    /// Compiled by a clerk.
-    Code(Vec<u8>),
+    /// Compiled by a clerk; whether it may import what only a wide zygote has loaded.
+    Code(Vec<u8>, bool),
     /// Not a program: the exception's type and text.
     Invalid(String, String),
 }
@@ -64,7 +65,9 @@ impl Clerk {
     pub fn program(&mut self, source: &[u8]) -> Program {
         match self.answer(COMPILE_PATIENCE) {
             Ok(Value::Tuple(items)) => match items.as_slice() {
-                [kind, Value::Bytes(code)] if *kind == Value::text("code") => Program::Code(code.clone()),
+                [kind, Value::Bytes(code), Value::Bool(wide)] if *kind == Value::text("code") => {
+                    Program::Code(code.clone(), *wide)
+                }
                 [kind, name, text] if *kind == Value::text("invalid") => {
                     Program::Invalid(name.lossy(), text.lossy())
                 }
@@ -85,9 +88,9 @@ impl Clerk {
     }
 
     /// The code of tests; none if nothing can be made of them.
-    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Vec<u8>> {
-        match self.look(zygote, "prepare", tests)? {
-            Value::Bytes(code) => Some(code),
+    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Code> {
+        match self.look(zygote, "prepare", tests)?.items()? {
+            [Value::Bytes(bytes), Value::Bool(wide)] => Some(Code { bytes: bytes.clone(), wide: *wide }),
             _ => None,
         }
     }

@@ -55,6 +55,12 @@ pub struct Confinement {
     pub scratch: u64,
     /// The unprivileged user to become when started by root.
     pub user: u32,
+    /// Whether to load ahead what only few programs need.
+    pub wide: bool,
+    /// Modules beyond the library that a wide zygote offers.
+    pub modules: Vec<String>,
+    /// Where those are installed: files and directories.
+    pub packages: Vec<PathBuf>,
 }
 
 fn paths(paths: &[PathBuf]) -> Value {
@@ -85,6 +91,9 @@ impl Confinement {
             paths(&self.covered),
             Value::Int(self.scratch.cast_signed()),
             Value::Int(i64::from(self.user)),
+            Value::Bool(self.wide),
+            Value::List(self.modules.iter().map(|name| Value::text(name)).collect()),
+            paths(&self.packages),
         ])
     }
 
@@ -94,12 +103,12 @@ impl Confinement {
     /// The value is something else.
     pub fn from_value(value: &Value) -> Result<Self> {
         let malformed = Error::Malformed("not a confinement");
-        let Some([level, readable, covered, scratch, user]) = value.items() else {
+        let Some([level, readable, covered, Value::Int(scratch), Value::Int(user), wide, modules, packages]) =
+            value.items()
+        else {
             return Err(malformed);
         };
-        let (Some(level), Some(scratch), Some(user)) =
-            (Level::named(&level.lossy()), scratch.int(), user.int())
-        else {
+        let Some(level) = Level::named(&level.lossy()) else {
             return Err(malformed);
         };
         Ok(Self {
@@ -107,7 +116,10 @@ impl Confinement {
             readable: to_paths(readable)?,
             covered: to_paths(covered)?,
             scratch: scratch.cast_unsigned(),
-            user: u32::try_from(user).map_err(|_| malformed)?,
+            user: u32::try_from(*user).map_err(|_| malformed)?,
+            wide: *wide == Value::Bool(true),
+            modules: modules.items().unwrap_or_default().iter().map(Value::lossy).collect(),
+            packages: to_paths(packages)?,
         })
     }
 }
@@ -251,6 +263,9 @@ mod tests {
             covered: vec![],
             scratch: 1 << 20,
             user: 4_000_000_000,
+            wide: true,
+            modules: vec!["numpy".to_owned()],
+            packages: vec![PathBuf::from("/packages/numpy")],
         };
         assert_eq!(Confinement::from_value(&confinement.to_value()).ok(), Some(confinement));
         for role in Role::ALL {

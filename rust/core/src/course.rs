@@ -128,7 +128,7 @@ fn held(tests: &Tests, code: &[u8]) -> Value {
 
 fn carried(program: Program) -> Value {
     match program {
-        Program::Code(code) => Value::Bytes(code),
+        Program::Code(code, _) => Value::Bytes(code),
         Program::Source(source) => Value::Str(source),
         Program::Invalid(..) => Value::None,
     }

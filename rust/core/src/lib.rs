@@ -50,6 +50,7 @@ mod running;
 pub mod supervisor;
 pub mod table;
 mod talk;
+mod team;
 pub mod text;
 pub mod value;
 pub mod verdict;

@@ -29,13 +29,21 @@ pub enum Form {
     Code,
 }
 
+/// Tests that have been compiled.
+#[derive(Debug)]
+pub struct Code {
+    pub bytes: Vec<u8>,
+    /// Whether they may import what only a wide zygote has loaded.
+    pub wide: bool,
+}
+
 /// Tests, and the form that they have been found to have.
 #[derive(Debug)]
 pub struct Prepared {
     pub tests: Tests,
     pub form: OnceLock<Form>,
     /// Compiled, where they are run as code; none if no clerk could make anything of them.
-    pub code: OnceLock<Option<Vec<u8>>>,
+    pub code: OnceLock<Option<Code>>,
 }
 
 /// A batch as its jobs know it.

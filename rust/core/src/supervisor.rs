@@ -17,7 +17,7 @@ use crate::value::MAX_BYTES;
 use crate::verdict::Execution;
 use crate::worker::{Shared, Worker};
 
-/// How many host users, from the given one on, the workers share out.
+/// How many host users, from the given one on, the zygotes share out; each worker has two.
 const USERS: usize = 64;
 
 /// What a sandbox is told at its start.
@@ -71,7 +71,7 @@ impl Core {
         sys::set_nonblocking(bell.as_fd()).step("make a pipe")?;
         let mut confinement = self.confinement.clone();
         confinement.level = level;
-        confinement.user += u32::try_from(hands.len() % USERS).unwrap_or(0);
+        confinement.user += u32::try_from(2 * hands.len() % USERS).unwrap_or(0);
         let (shared, limits) = (Arc::clone(&self.shared), self.limits);
         let (announce, started) = mpsc::channel();
         let work = move |listen: OwnedFd| {

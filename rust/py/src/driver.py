@@ -4,6 +4,7 @@ import builtins
 import gc
 import marshal
 import os
+import re
 import sys
 import types
 
@@ -14,6 +15,8 @@ representation = builtins.repr
 text_of = builtins.str
 load_code, dump_code = marshal.loads, marshal.dumps
 stdlib = sys.stdlib_module_names
+IMPORTS = re.compile(r"\b(?:import|from)\b([^\n]*)").findall
+WORDS = re.compile(r"[^\W\d]\w*").findall
 import_module = builtins.__import__
 stdout, stderr = sys.stdout, sys.stderr
 
@@ -26,6 +29,16 @@ MODULES = (
 """What nearly every program needs; each module more makes every copy of the zygote dearer."""
 
 
+def needs_wide(text):
+    """Whether a text may import what is not loaded here. A word too many costs time, nothing else."""
+    if "__import__" in text:
+        return True
+    for rest in IMPORTS(text):
+        if not ELSEWHERE.isdisjoint(WORDS(rest)):
+            return True
+    return False
+
+
 def compile_program(source):
     """The code of a source, as a candidate runs it."""
     return compile(source, "<candidate>", "exec", dont_inherit=True)
@@ -34,7 +47,7 @@ def compile_program(source):
 def compile_source(source):
     """The code of a source to be carried, or why it is not a program; None if only running it will tell."""
     try:
-        return "code", dump_code(compile_program(source))
+        return "code", dump_code(compile_program(source)), needs_wide(source)
     except (SyntaxError, ValueError) as error:
         name, _, _, text = describe(error)
         return "invalid", name, text
@@ -198,7 +211,7 @@ def work(items: List[int], *rest, key=None, **named):
 '''
 
 
-LATER = (
+RARE = (
     "argparse array ast asyncio base64 bz2 calendar codecs concurrent.futures configparser contextlib csv ctypes "
     "dataclasses datetime decimal difflib email fnmatch fractions getpass gettext glob gzip hashlib html http "
     "importlib.resources inspect io ipaddress json linecache locale logging lzma multiprocessing numbers pathlib "
@@ -207,7 +220,10 @@ LATER = (
     "unittest unittest.mock urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib "
     "zoneinfo"
 )
-"""What is loaded ahead only where files will be out of reach later."""
+"""What is loaded ahead only in wide zygotes."""
+
+ELSEWHERE = {"__import__", "importlib"}
+"""Words that, where a text imports, say that it needs a wide zygote: modules that a plain one has not loaded."""
 
 
 STRETCH = b""
@@ -220,16 +236,20 @@ def forget():
     random.seed(0)
 
 
-def warm(everything):
-    """Imports, compiles and runs what candidates are likely to need."""
+def warm(wide=False, modules=(), paths=()):
+    """Imports, compiles and runs what candidates are likely to need; `wide` as in `Stock`."""
     real, os.register_at_fork = os.register_at_fork, lambda **hooks: None
+    sys.path.extend(paths)
     for name in MODULES.split():
         __import__(name)
-    for name in LATER.split() if everything else ():
+    ELSEWHERE.update(name for name in (*stdlib, *modules) if name not in sys.modules)
+    for name in RARE.split() if wide else ():
         try:
             __import__(name)
         except ImportError:
             continue
+    for name in modules if wide else ():
+        __import__(name)
     os.register_at_fork = real
     import random
 

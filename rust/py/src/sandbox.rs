@@ -78,7 +78,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts workers. `most` and `least` bound the isolation level.
     #[new]
-    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared, limits))]
+    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared, limits, modules, packages))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -94,12 +94,16 @@ impl Supervisor {
         workers: usize,
         allow_shared: bool,
         limits: RawLimits,
+        modules: Vec<String>,
+        packages: Vec<PathBuf>,
     ) -> PyResult<Self> {
-        let confinement = Confinement { level: level(most)?, readable, covered, scratch, user };
+        let (most, least) = (level(most)?, level(least)?);
+        let confinement =
+            Confinement { level: most, readable, covered, scratch, user, wide: false, modules, packages };
         let options = Options {
             launch: Launch { program, arguments, environment },
             confinement,
-            least: level(least)?,
+            least,
             workers: workers.max(1),
             allow_shared,
             limits: to_limits(limits)?,

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use forge_core::config::Role;
 use forge_core::sys;
 use forge_core::wire::Channel;
-use forge_core::zygote::{Duty, Host};
+use forge_core::zygote::{Duty, Host, Stock};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -36,12 +36,13 @@ struct Interpreter<'py> {
 }
 
 impl Host for Interpreter<'_> {
-    fn warm(&mut self, everything: bool) -> Result<(), String> {
+    fn warm(&mut self, stock: &Stock) -> Result<(), String> {
         let warmed = || -> PyResult<Driver> {
             let namespace = PyDict::new(self.py);
             let code = CString::new(DRIVER)?;
             self.py.run(&code, Some(&namespace), None)?;
-            namespace.as_any().get_item("warm")?.call1((everything,))?;
+            let paths: Vec<_> = stock.paths.iter().map(|path| path.as_os_str()).collect();
+            namespace.as_any().get_item("warm")?.call1((stock.wide, &stock.modules, paths))?;
             let driver = Driver { namespace: namespace.unbind() };
             judge::warm(self.py, &driver)?;
             driver.get(self.py, "settle")?.call0()?;
