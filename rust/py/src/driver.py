@@ -33,10 +33,7 @@ def needs_wide(text):
     """Whether a text may import what is not loaded here. A word too many costs time, nothing else."""
     if "__import__" in text:
         return True
-    for rest in IMPORTS(text):
-        if not ELSEWHERE.isdisjoint(WORDS(rest)):
-            return True
-    return False
+    return any(not ELSEWHERE.isdisjoint(WORDS(rest)) for rest in IMPORTS(text))
 
 
 def compile_program(source):
