@@ -90,7 +90,9 @@ impl Clerk {
     /// The code of tests; none if nothing can be made of them.
     pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Code> {
         match self.look(zygote, "prepare", tests)?.items()? {
-            [Value::Bytes(bytes), Value::Bool(wide)] => Some(Code { bytes: bytes.clone(), wide: *wide }),
+            [Value::Bytes(bytes), Value::Bool(reusable), Value::Bool(wide)] => {
+                Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide })
+            }
             _ => None,
         }
     }
@@ -124,7 +126,6 @@ impl Clerk {
             seat.owed -= 1;
             seat.answered += 1;
         }
-        seat.talk.clear();
         if last.is_err() || seat.answered >= RETIREMENT {
             self.dismiss();
         }

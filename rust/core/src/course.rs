@@ -126,6 +126,11 @@ fn held(tests: &Tests, code: &[u8]) -> Value {
     Value::Tuple(vec![Value::Str(tests.entry_point.clone()), Value::Bytes(code.to_vec())])
 }
 
+/// How many records a judge may write: the begin, one for each test and probe, the end.
+fn most_records(tests: &Tests) -> usize {
+    tests.tests.len() + tests.probes.len() + 2
+}
+
 fn carried(program: Program) -> Value {
     match program {
         Program::Code(code, _) => Value::Bytes(code),
@@ -184,6 +189,7 @@ impl Watch<'_> {
         let Candidate { asked, mut talk, printed, .. } = candidate;
         let tests = &self.ticket.job.tests.tests;
         let names = needed(tests, table).into_iter().map(Value::Str).collect();
+        talk.expect(1 + table.calls().count());
         talk.say(&Value::Tuple(vec![
             Value::text("table"),
             self.processes(),
@@ -205,6 +211,7 @@ impl Watch<'_> {
         let (token, job) = (token()?, &self.ticket.job);
         let source = Value::Str(job.source.clone());
         let tests = held(&job.tests.tests, code);
+        talk.expect(most_records(&job.tests.tests));
         talk.say(&Value::Tuple(vec![Value::Bytes(token.clone()), self.processes(), source, tests]));
         let process = self.zygote.started(asked)?;
         let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
@@ -223,7 +230,7 @@ impl Watch<'_> {
         let watched = vec![Watched::fresh(&process), Watched::used(judging)];
         let mut running = Running::new(self.limits(), watched, printed);
         *served += 1;
-        records.clear();
+        records.expect(most_records(&self.ticket.job.tests.tests));
         records.pass(talk.into_descriptor()?.as_fd())?;
         records.say(&Value::Tuple(vec![Value::Bytes(token.clone()), self.processes(), carried(program)]));
         let mut heard = Vec::new();

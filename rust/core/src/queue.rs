@@ -33,6 +33,8 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Code {
     pub bytes: Vec<u8>,
+    /// Whether one process may hold them against one program after another.
+    pub reusable: bool,
     /// Whether they may import what only a wide zygote has loaded.
     pub wide: bool,
 }

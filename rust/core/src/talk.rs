@@ -21,6 +21,8 @@ pub struct Talk {
     sent: usize,
     inbox: Inbox,
     received: usize,
+    /// How many more values may arrive.
+    expected: usize,
     over: bool,
 }
 
@@ -30,7 +32,15 @@ impl Talk {
         let (ours, theirs) = sys::stream_pair().step("make a channel")?;
         sys::set_nonblocking(ours.as_fd()).step("make a channel")?;
         let file = File::from(ours);
-        let talk = Self { file, outbox: vec![], sent: 0, inbox: Inbox::default(), received: 0, over: false };
+        let talk = Self {
+            file,
+            outbox: vec![],
+            sent: 0,
+            inbox: Inbox::default(),
+            received: 0,
+            expected: 1,
+            over: false,
+        };
         Ok((talk, theirs))
     }
 
@@ -81,14 +91,16 @@ impl Talk {
             }
         }
         while let Some(value) = self.inbox.pop()? {
+            self.expected = self.expected.checked_sub(1).ok_or(Error::Malformed("too many answers"))?;
             heard.push(value);
         }
         Ok(())
     }
 
-    /// Starts counting anew what is received.
-    pub fn clear(&mut self) {
+    /// Starts counting anew what is received: so many values, and no more.
+    pub fn expect(&mut self, values: usize) {
         self.received = 0;
+        self.expected = values;
     }
 
     /// Waits for one value.
@@ -97,11 +109,12 @@ impl Talk {
     /// The peer is gone, sends something else, or takes too long.
     pub fn hear(&mut self, patience: Duration) -> Result<Value> {
         let until = Instant::now() + patience;
+        self.expect(1);
         let mut heard = Vec::new();
         loop {
             self.pump(&mut heard)?;
             if let Some(value) = heard.pop() {
-                return if heard.is_empty() { Ok(value) } else { Err(Error::Malformed("too many answers")) };
+                return Ok(value);
             }
             let left = until.saturating_duration_since(Instant::now());
             if self.over || left.is_zero() {

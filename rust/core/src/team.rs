@@ -81,8 +81,8 @@ impl Team {
     }
 
     /// Takes a judge back, if it can go on after a job that ended like this.
-    pub fn keep(&mut self, judge: Judge, facts: &Facts) {
-        if judge.is_fit(facts) {
+    pub fn keep(&mut self, judge: Judge, code: &Code, facts: &Facts) {
+        if code.reusable && judge.is_fit(facts) {
             self.judge = Some(judge);
         }
     }

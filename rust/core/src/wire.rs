@@ -91,11 +91,18 @@ impl Channel {
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
+    /// How many of the bytes have been taken out already.
+    taken: usize,
 }
 
 impl Inbox {
     /// Adds what was read.
     pub fn push(&mut self, bytes: &[u8]) {
+        // Moved seldom enough that a flood of small frames costs no more than its length.
+        if self.taken > self.bytes.len() / 2 {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -104,18 +111,19 @@ impl Inbox {
     /// # Errors
     /// The stream does not hold values.
     pub fn pop(&mut self) -> Result<Option<Value>> {
-        let Some(head) = self.bytes.first_chunk::<4>() else {
+        let rest = &self.bytes[self.taken..];
+        let Some(head) = rest.first_chunk::<4>() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes(*head) as usize;
         if length > MAX_BYTES {
             return Err(Error::Malformed("too long"));
         }
-        let Some(body) = self.bytes.get(4..4 + length) else {
+        let Some(body) = rest.get(4..4 + length) else {
             return Ok(None);
         };
         let value = Value::decode(body)?;
-        self.bytes.drain(..4 + length);
+        self.taken += 4 + length;
         Ok(Some(value))
     }
 }

@@ -219,7 +219,7 @@ impl Worker {
         let candidate = team.candidate(&limits)?;
         self.look_ahead();
         let facts = self.watch(ticket, wide)?.by_judge(candidate, &mut judge, program)?;
-        self.ensure(wide)?.keep(judge, &facts);
+        self.ensure(wide)?.keep(judge, code, &facts);
         Ok(facts)
     }
 

@@ -38,7 +38,7 @@ fn compile(py: Python<'_>, driver: &Driver, source: &[u8]) -> PyResult<Value> {
     Ok(to_value(&answer).unwrap_or(Value::None))
 }
 
-/// Tests as code, and whether they need a wide zygote.
+/// Tests as code, whether their process may be used again, and whether they need a wide zygote.
 fn prepared<'py>(
     py: Python<'py>,
     driver: &Driver,
@@ -52,7 +52,13 @@ fn prepared<'py>(
     for text in texts {
         wide |= driver.get(py, "needs_wide")?.call1((to_object(py, text)?,))?.extract::<bool>()?;
     }
-    Ok(Value::Tuple(vec![code, Value::Bool(wide)]))
+    match code {
+        Value::Tuple(mut parts) => {
+            parts.push(Value::Bool(wide));
+            Ok(Value::Tuple(parts))
+        }
+        other => Ok(other),
+    }
 }
 
 /// What a function that looks at tests makes of them. It is loaded when first needed.

@@ -19,6 +19,7 @@ IMPORTS = re.compile(r"\b(?:import|from)\b([^\n]*)").findall
 WORDS = re.compile(r"[^\W\d]\w*").findall
 import_module = builtins.__import__
 stdout, stderr = sys.stdout, sys.stderr
+DEEPEST = sys.getrecursionlimit()
 
 EXCEPTIONS = {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
@@ -228,9 +229,8 @@ STRETCH = b""
 
 def forget():
     """Between two candidates of a judge: nothing of the tests' run stays."""
-    import random
-
-    random.seed(0)
+    sys.modules["random"].seed(0)
+    sys.setrecursionlimit(DEEPEST)
 
 
 def warm(wide=False, modules=(), paths=()):
@@ -248,9 +248,8 @@ def warm(wide=False, modules=(), paths=()):
     for name in modules if wide else ():
         __import__(name)
     os.register_at_fork = real
-    import random
-
-    random.seed(0)
+    # Imported only here: it wants to hear of every copy, so as to forget its seed.
+    sys.modules["random"].seed(0)
     global STRETCH
     STRETCH = dump_code(compile_program(EXAMPLE))
     for _ in range(3):

@@ -71,8 +71,19 @@ def prepare_code(source, filename, direct):
     return compile(tree, filename, "exec", dont_inherit=True), text, simple
 
 
+POWERFUL = frozenset(
+    "__builtins__ __import__ breakpoint builtins compile ctypes delattr dir eval exec gc getattr globals importlib "
+    "inspect locals marshal memoryview object open operator os pickle setattr shelve shutil subprocess super sys type "
+    "types vars".split()
+)
+"""Names by which tests could do with an answer more than look at it, such as executing it: after that, the
+process is not to be trusted with the next program."""
+
+
 def prepare(setup, tests, probes):
     """Everything of the tests' side, compiled and packed: setup, tests, probes, the names they use.
+
+    With it, whether one process may hold these tests against one program after another.
 
     A test is its code, a text for what it is about, and whether that text is the whole story. What does not
     compile stands as the name and the text of its exception.
@@ -95,5 +106,6 @@ def prepare(setup, tests, probes):
     prepared_setup = attempt(lambda: prepare_code(setup, "<setup>", False)[0]) if setup.strip() else None
     prepared_tests = [test(source) for source in tests]
     prepared_probes = [attempt(lambda source=source: probe(source)) for source in probes]
-    used = tuple(sorted(used_names(setup, tests, probes)))
-    return marshal.dumps((prepared_setup, prepared_tests, prepared_probes, used))
+    used = used_names(setup, tests, probes)
+    packed = marshal.dumps((prepared_setup, prepared_tests, prepared_probes, tuple(sorted(used))))
+    return packed, used.isdisjoint(POWERFUL)
