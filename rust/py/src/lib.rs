@@ -10,6 +10,7 @@ mod clerk;
 mod convert;
 mod judge;
 mod proxy;
+mod records;
 mod sandbox;
 mod shown;
 mod zygote;
