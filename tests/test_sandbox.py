@@ -280,7 +280,6 @@ def test_the_setup_wins_over_the_source_except_for_the_entry_point(sandbox):
         ("class f:\n def go(self): return 1", "assert f().go() == 1"),
         ("LIMIT = 3\ndef f(): return 3", "assert f() == LIMIT"),
         ("from collections import Counter\ndef f(s): return Counter(s)", "assert f('aa') == Counter('aa')"),
-        ("from collections import Counter\ndef f(s): return Counter(s)", "assert f('aa') == {'a': 2}"),
     ],
 )
 def test_what_cannot_be_carried_shares_a_process_and_says_so(sandbox, source, test):
@@ -289,6 +288,22 @@ def test_what_cannot_be_carried_shares_a_process_and_says_so(sandbox, source, te
     assert execution.shared_process
     wrong = only(sandbox, source, test, "assert f == 5")
     assert (wrong.outcome, wrong.tests_passed, wrong.shared_process) == (Outcome.FAIL, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "test"),
+    [
+        ("from collections import Counter\ndef f(s): return Counter(s)", "assert f('aa') == {'a': 2}"),
+        ("from collections import OrderedDict\ndef f(s): return OrderedDict(a=s)", "assert f('aa') == {'a': 'aa'}"),
+        ("def f(s): return dict.fromkeys(s).keys()", "assert f('aab') == {'a', 'b'}"),
+        ("from fractions import Fraction\ndef f(s): return Fraction(s)", "assert abs(f('1/3') - 0.3333) < 0.001"),
+        ("from enum import IntEnum\nclass E(IntEnum): A = 1\ndef f(s): return E.A", "assert f('') == 1"),
+    ],
+)
+def test_what_equals_a_plain_value_is_compared_without_sharing(sandbox, source, test):
+    execution = only(sandbox, source, test)
+    assert execution.outcome == Outcome.PASS, execution
+    assert not execution.shared_process
 
 
 def test_sharing_can_be_refused(sandbox):

@@ -111,7 +111,11 @@ impl Judge {
     /// Whether it can go on after a job that ended like this.
     pub fn is_fit(&self, facts: &Facts) -> bool {
         let clean = matches!(facts.report.finish, Some(Finish::Done | Finish::Invalid(_)));
-        clean && facts.killed.is_none() && !facts.report.out_of_memory && !self.talk.is_over()
+        clean
+            && !facts.report.spent
+            && facts.killed.is_none()
+            && !facts.report.out_of_memory
+            && !self.talk.is_over()
     }
 }
 

@@ -50,6 +50,7 @@ pub mod outcome;
 mod queue;
 pub mod report;
 mod running;
+pub mod shorten;
 pub mod supervisor;
 pub mod table;
 mod talk;

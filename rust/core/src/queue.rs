@@ -126,7 +126,8 @@ impl Ticket {
         for index in positions {
             drop(self.order.sink.send(Execution { index, ..execution.clone() }));
         }
-        let size = execution.stdout.len() + execution.stderr.len() + self.job.source.len();
+        let seen = execution.failures.iter().map(|failure| failure.got.weight()).sum::<usize>();
+        let size = execution.stdout.len() + execution.stderr.len() + self.job.source.len() + seen;
         if execution.outcome != Outcome::Error && size <= REMEMBERED_BYTES && execution.probes.is_empty() {
             runs.oldest.push_back(key.clone());
             runs.done.insert(key, execution);

@@ -3,6 +3,7 @@
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
+use crate::shorten::{shortened, weight};
 use crate::table::{Call, Check, Step, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
@@ -19,6 +20,15 @@ pub enum Seen {
 impl Seen {
     fn nothing() -> Self {
         Self::Text(String::new())
+    }
+
+    /// The bytes that it holds, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Plain(value) => weight(value),
+        }
     }
 }
 
@@ -90,6 +100,8 @@ pub struct Report {
     pub probes: Vec<Probe>,
     /// Hash of all answers.
     pub behaviour: String,
+    /// Whether whoever said it had better not judge again: the program may have left something there.
+    pub spent: bool,
     /// How it ends.
     pub finish: Option<Finish>,
 }
@@ -157,6 +169,10 @@ impl Report {
                 self.behaviour = behaviour.lossy();
                 self.finish = Some(match reason.lossy().as_str() {
                     "done" => Finish::Done,
+                    "spent" => {
+                        self.spent = true;
+                        Finish::Done
+                    }
                     "invalid" => Finish::Invalid(detail),
                     "memory" => Finish::Memory(detail),
                     "exit" => Finish::Exit(detail),
@@ -200,6 +216,10 @@ struct Reading {
 enum Answer {
     Value(Value),
     Raised(String, String),
+    /// A value of a type that is not plain, and the plain value that it equals.
+    Like(String, Value),
+    /// A value of a type that is not plain, and equals nothing that is.
+    Foreign(String),
 }
 
 impl Reading {
@@ -216,7 +236,7 @@ impl Reading {
         for (index, steps) in table.tests.iter().enumerate() {
             let mut failure = None;
             for step in steps {
-                match self.next(&step.call, &mut answers) {
+                match self.next(&step.call, &mut answers).and_then(|answer| compared(answer, &step.check)) {
                     Ok(answer) if failure.is_none() => failure = judge(index, step, answer),
                     Ok(_) => {}
                     Err(finish) => return finish,
@@ -233,6 +253,7 @@ impl Reading {
         }
         for call in &table.probes {
             match self.next(call, &mut answers) {
+                Ok(Answer::Like(name, _) | Answer::Foreign(name)) => return foreign(&name),
                 Ok(answer) => self.probe(answer),
                 Err(finish) => return finish,
             }
@@ -299,9 +320,10 @@ impl Reading {
                 let message = "a result is too large to be carried".to_owned();
                 Ok(Answer::Raised("OverflowError".to_owned(), message))
             }
-            ("foreign", [name]) => {
-                Err(Finish::Shared(bounded(&format!("a result is a {}", name.lossy()), SHOWN)))
+            ("like", [name, value]) if is_genuine(value) => {
+                Ok(Answer::Like(bounded(&name.lossy(), SHOWN), value.clone()))
             }
+            ("foreign", [name]) => Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN))),
             ("exit", []) => Err(Finish::Exit("the program called sys.exit".to_owned())),
             _ => Err(garbled()),
         }
@@ -320,6 +342,7 @@ impl Reading {
                 let message = bounded(&without_addresses(&message), SHOWN);
                 Probe { value: None, text: Seen::nothing(), exception, message }
             }
+            Answer::Like(..) | Answer::Foreign(_) => return,
         };
         self.report.probes.push(probe);
     }
@@ -331,6 +354,23 @@ pub fn invalid(name: &str, message: &str) -> (Finish, String) {
     let name = bounded(name, SHOWN);
     let detail = bounded(&format!("{name}: {message}"), SHOWN);
     (if name == "MemoryError" { Finish::Memory(detail) } else { Finish::Invalid(detail) }, name)
+}
+
+fn foreign(name: &str) -> Finish {
+    Finish::Shared(bounded(&format!("a result is a {name}"), SHOWN))
+}
+
+/// An answer that a check can look at: of a value that is not plain, only whether it equals one that is.
+fn compared(answer: Answer, check: &Check) -> Result<Answer, Finish> {
+    let identity = matches!(check, Check::Is(_) | Check::IsNot(_));
+    match answer {
+        Answer::Like(_, value) if !identity => Ok(Answer::Value(value)),
+        Answer::Foreign(name) if matches!(check, Check::Near(_) | Check::True | Check::False) => {
+            Err(foreign(&name))
+        }
+        Answer::Like(name, _) => Ok(Answer::Foreign(name)),
+        other => Ok(other),
+    }
 }
 
 fn garbled() -> Finish {
@@ -366,15 +406,31 @@ fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
     let value = match answer {
         Answer::Value(value) => value,
         Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
+        Answer::Like(_, value) => value,
+        Answer::Foreign(name) => {
+            let (got, message) =
+                (Seen::Text(format!("<{name}>")), step.message.as_deref().unwrap_or_default());
+            return match step.check {
+                Check::NotEqual(_) | Check::IsNot(_) => None,
+                Check::Equal(_) => {
+                    Some(failure("value", &step.text, got, &step.expected, "AssertionError", message))
+                }
+                _ => Some(failure("false", &step.called, got, "", "AssertionError", message)),
+            };
+        }
     };
     // A message that is an expression is not evaluated.
     let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());
     match step.check.holds(&value) {
         Ok(true) => None,
-        Ok(false) if matches!(step.check, Check::Equal(_)) => {
-            Some(failure("value", &step.text, Seen::Plain(value), &step.expected, assertion, message))
+        Ok(false) => {
+            let got = Seen::Plain(shortened(value));
+            Some(if matches!(step.check, Check::Equal(_)) {
+                failure("value", &step.text, got, &step.expected, assertion, message)
+            } else {
+                failure("false", &step.called, got, "", assertion, message)
+            })
         }
-        Ok(false) => Some(failure("false", &step.called, Seen::Plain(value), "", assertion, message)),
         Err(error) => Some(raised(&error.exception, &error.message)),
     }
 }

@@ -20,6 +20,8 @@ const NEWEST: u32 = 470;
 /// Calls with the same number on every machine, not yet named by the C bindings.
 const SETXATTRAT: c_long = 463;
 const OPEN_TREE_ATTR: c_long = 467;
+const FILE_SETATTR: c_long = 469;
+const FCHMODAT2: c_long = 452;
 /// Sets persistent attributes of a file.
 const FS_IOC_SETFLAGS: u64 = 0x4008_6602;
 const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
@@ -48,6 +50,7 @@ const ARCH_ONLY: &[c_long] = &[
     libc::SYS_ustat,
     libc::SYS_sysfs,
     libc::SYS__sysctl,
+    libc::SYS_inotify_init,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const ARCH_ONLY: &[c_long] = &[];
@@ -86,6 +89,10 @@ const REFUSED: &[c_long] = &[
     libc::SYS_fsetxattr,
     SETXATTRAT,
     OPEN_TREE_ATTR,
+    FILE_SETATTR,
+    // Seeing what others do with files.
+    libc::SYS_inotify_init1,
+    libc::SYS_inotify_add_watch,
     // Namespaces.
     libc::SYS_unshare,
     libc::SYS_setns,
@@ -100,6 +107,8 @@ const REFUSED: &[c_long] = &[
     libc::SYS_io_uring_register,
     libc::SYS_userfaultfd,
     libc::SYS_memfd_secret,
+    // Memory that no limit of a process counts.
+    libc::SYS_memfd_create,
     libc::SYS_vmsplice,
     // Named objects that would reach the next candidate.
     libc::SYS_shmget,
@@ -311,9 +320,25 @@ fn refuse_processes(rules: &mut Rules, own: i32) -> Result<()> {
         libc::SYS_sched_setscheduler,
         libc::SYS_sched_setparam,
         libc::SYS_sched_setattr,
+        // Landlock does not keep its owner from changing what a file is, only what is in it.
+        libc::SYS_fchmod,
+        libc::SYS_fchmodat,
+        FCHMODAT2,
+        libc::SYS_fchown,
+        libc::SYS_fchownat,
+        libc::SYS_utimensat,
     ];
     #[cfg(target_arch = "x86_64")]
-    others.extend([libc::SYS_fork, libc::SYS_vfork]);
+    others.extend([
+        libc::SYS_fork,
+        libc::SYS_vfork,
+        libc::SYS_chmod,
+        libc::SYS_chown,
+        libc::SYS_lchown,
+        libc::SYS_utime,
+        libc::SYS_utimes,
+        libc::SYS_futimesat,
+    ]);
     for number in others {
         rules.insert(number, Vec::new());
     }

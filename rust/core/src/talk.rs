@@ -12,6 +12,8 @@ use crate::wire::{Inbox, frame};
 
 /// The most bytes that a process may send over one stream between two clearings.
 const LIMIT: usize = 64 << 20;
+/// The most values that it may send: a byte can be a value, and a value takes far more than a byte here.
+const MOST_VALUES: usize = 4 << 20;
 
 /// A stream to a process that is not trusted to read or write.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Talk {
     received: usize,
     /// How many more values may arrive.
     expected: usize,
+    /// How many values may still come.
+    values: usize,
     over: bool,
 }
 
@@ -39,6 +43,7 @@ impl Talk {
             inbox: Inbox::default(),
             received: 0,
             expected: 1,
+            values: MOST_VALUES,
             over: false,
         };
         Ok((talk, theirs))
@@ -90,7 +95,7 @@ impl Talk {
                 Err(_) => self.over = true,
             }
         }
-        while let Some(value) = self.inbox.pop()? {
+        while let Some(value) = self.inbox.pop_within(&mut self.values)? {
             self.expected = self.expected.checked_sub(1).ok_or(Error::Malformed("too many answers"))?;
             heard.push(value);
         }
@@ -101,6 +106,7 @@ impl Talk {
     pub fn expect(&mut self, values: usize) {
         self.received = 0;
         self.expected = values;
+        self.values = MOST_VALUES;
     }
 
     /// Waits for one value.

@@ -13,6 +13,9 @@ pub const MAX_NODES: usize = 1 << 20;
 /// The most bytes that one message may have.
 pub const MAX_BYTES: usize = 16 << 20;
 
+/// For how many members memory is reserved before they have been seen.
+const RESERVED: usize = 32;
+
 /// A plain value: no identity, no behaviour.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -111,8 +114,19 @@ impl Value {
     /// # Errors
     /// The bytes are not exactly one value within the limits.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader { bytes, nodes: MAX_NODES };
+        let mut nodes = MAX_NODES;
+        Self::decode_within(bytes, &mut nodes)
+    }
+
+    /// The value that `bytes` encode, if it holds no more values than are left; then fewer are.
+    ///
+    /// # Errors
+    /// The bytes are not exactly one value within the limits.
+    pub fn decode_within(bytes: &[u8], nodes: &mut usize) -> Result<Self> {
+        let most = (*nodes).min(MAX_NODES);
+        let mut reader = Reader { bytes, nodes: most };
         let value = reader.value(MAX_DEPTH)?;
+        *nodes -= most - reader.nodes;
         if reader.bytes.is_empty() { Ok(value) } else { Err(Error::Malformed("trailing bytes")) }
     }
 
@@ -218,7 +232,7 @@ impl<'a> Reader<'a> {
 
     fn many(&mut self, depth: usize) -> Result<Vec<Value>> {
         let length = self.length()?;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(length.min(RESERVED));
         for _ in 0..length {
             items.push(self.value(depth)?);
         }
@@ -245,7 +259,7 @@ impl<'a> Reader<'a> {
             b'Z' => Value::FrozenSet(self.many(depth)?),
             b'd' => {
                 let length = self.length()?;
-                let mut items = Vec::new();
+                let mut items = Vec::with_capacity(length.min(RESERVED));
                 for _ in 0..length {
                     items.push((self.value(depth)?, self.value(depth)?));
                 }

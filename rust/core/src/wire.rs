@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::error::{Error, Result, Step};
 use crate::sys;
-use crate::value::{MAX_BYTES, Value};
+use crate::value::{MAX_BYTES, MAX_NODES, Value};
 
 /// Puts a length in front of an encoded value.
 #[must_use]
@@ -91,18 +91,15 @@ impl Channel {
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
-    /// How many of the bytes have been taken out already.
+    /// How many of them have been handed over.
     taken: usize,
 }
 
 impl Inbox {
     /// Adds what was read.
     pub fn push(&mut self, bytes: &[u8]) {
-        // Moved seldom enough that a flood of small frames costs no more than its length.
-        if self.taken > self.bytes.len() / 2 {
-            self.bytes.drain(..self.taken);
-            self.taken = 0;
-        }
+        // Once for many small frames: moving what is left for each would take the square of the time.
+        self.bytes.drain(..std::mem::take(&mut self.taken));
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -111,7 +108,16 @@ impl Inbox {
     /// # Errors
     /// The stream does not hold values.
     pub fn pop(&mut self) -> Result<Option<Value>> {
-        let rest = &self.bytes[self.taken..];
+        let mut nodes = MAX_NODES;
+        self.pop_within(&mut nodes)
+    }
+
+    /// The next whole value, if there is one that holds no more values than are left.
+    ///
+    /// # Errors
+    /// The stream does not hold values, or too many.
+    pub fn pop_within(&mut self, nodes: &mut usize) -> Result<Option<Value>> {
+        let rest = self.bytes.get(self.taken..).unwrap_or_default();
         let Some(head) = rest.first_chunk::<4>() else {
             return Ok(None);
         };
@@ -122,8 +128,12 @@ impl Inbox {
         let Some(body) = rest.get(4..4 + length) else {
             return Ok(None);
         };
-        let value = Value::decode(body)?;
+        let value = Value::decode_within(body, nodes)?;
         self.taken += 4 + length;
+        if self.taken == self.bytes.len() {
+            self.bytes.clear();
+            self.taken = 0;
+        }
         Ok(Some(value))
     }
 }
@@ -146,6 +156,28 @@ mod tests {
             }
         }
         assert_eq!(seen, values);
+    }
+
+    #[test]
+    fn many_small_frames_take_no_longer_than_their_number() {
+        let stream = frame(&Value::None).repeat(2_000_000);
+        let mut inbox = Inbox::default();
+        inbox.push(&stream);
+        let mut count = 0;
+        while let Ok(Some(_)) = inbox.pop() {
+            count += 1;
+        }
+        assert_eq!(count, 2_000_000);
+    }
+
+    #[test]
+    fn values_are_counted_over_many_frames() {
+        let mut inbox = Inbox::default();
+        inbox.push(&frame(&Value::List(vec![Value::None; 9])).repeat(3));
+        let mut left = 25;
+        assert!(matches!(inbox.pop_within(&mut left), Ok(Some(_))));
+        assert!(matches!(inbox.pop_within(&mut left), Ok(Some(_))));
+        assert!(inbox.pop_within(&mut left).is_err());
     }
 
     #[test]

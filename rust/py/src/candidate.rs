@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{NotPlain, text, to_object, to_value};
+use crate::fair::plain;
 use crate::zygote::Driver;
 
 const LEFT: i32 = 3;
@@ -44,32 +45,33 @@ fn live(py: Python<'_>, driver: &Driver, channel: &mut Channel, counted: bool) -
     }
     if let [_, Value::List(calls)] = rest {
         for call in calls {
-            if !respond(driver, &names, channel, call)? {
+            if !respond(driver, &names, channel, call, true)? {
                 break;
             }
         }
         return Ok(());
     }
     while let Some(call) = receive(py, channel) {
-        if !respond(driver, &names, channel, &call)? {
+        if !respond(driver, &names, channel, &call, false)? {
             break;
         }
     }
     Ok(())
 }
 
-/// Answers one call; false if it is none.
+/// Answers one call; false if it is none. `tabled` if the answer is only compared with plain values.
 fn respond(
     driver: &Driver,
     names: &Bound<'_, PyDict>,
     channel: &mut Channel,
     call: &Value,
+    tabled: bool,
 ) -> PyResult<bool> {
     let Some([Value::Str(name), Value::Tuple(arguments), Value::Dict(named)]) = call.items() else {
         return Ok(false);
     };
     let py = names.py();
-    let reply = answer(driver, names, name, arguments, named)?;
+    let reply = answer(driver, names, name, arguments, named, tabled)?;
     flush(driver, py);
     send(py, channel, &reply)?;
     Ok(true)
@@ -137,6 +139,7 @@ fn answer(
     name: &[u8],
     arguments: &[Value],
     named: &[(Value, Value)],
+    tabled: bool,
 ) -> PyResult<Value> {
     let py = names.py();
     let objects = arguments.iter().map(|value| to_object(py, value)).collect::<PyResult<Vec<_>>>()?;
@@ -151,7 +154,7 @@ fn answer(
     let result = function.and_then(|function| function.call(tuple, Some(&keywords)));
     let changes = changes(arguments, &objects);
     let reply = match result {
-        Ok(object) => returned(&object, &objects),
+        Ok(object) => returned(&object, &objects, tabled),
         Err(error) if error.is_instance_of::<PySystemExit>(py) => vec![Value::text("exit")],
         Err(error) => {
             let (name, base, values, message) = describe(driver, &error)?;
@@ -161,13 +164,16 @@ fn answer(
     Ok(Value::Tuple(vec![Value::Tuple(reply), changes]))
 }
 
-fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>]) -> Vec<Value> {
+fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], tabled: bool) -> Vec<Value> {
     if let Some(place) = arguments.iter().position(|argument| is_mutable(argument) && argument.is(object)) {
         return vec![Value::text("argument"), Value::Int(i64::try_from(place).unwrap_or(-1))];
     }
     match to_value(object) {
         Ok(value) => vec![Value::text("value"), value],
-        Err(NotPlain::Type(name)) => vec![Value::text("foreign"), Value::text(&name)],
+        Err(NotPlain::Type(name)) => match tabled.then(|| like(object)).flatten() {
+            Some(value) => vec![Value::text("like"), Value::text(&name), value],
+            None => vec![Value::text("foreign"), Value::text(&name)],
+        },
         Err(NotPlain::TooLarge) => vec![Value::text("large")],
         Err(NotPlain::Failed(error)) if error.is_instance_of::<PyMemoryError>(object.py()) => {
             let name = Value::text("MemoryError");
@@ -175,6 +181,16 @@ fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>]) -> Vec<Va
         }
         Err(NotPlain::Failed(_)) => vec![Value::text("foreign"), Value::text("object")],
     }
+}
+
+/// The plain value that equals an object which is not plain, where that is sure.
+fn like(object: &Bound<'_, PyAny>) -> Option<Value> {
+    let fraction = || {
+        let kind = object.py().import("sys").ok()?.getattr("modules").ok()?.get_item("fractions").ok()?;
+        let is_one = object.get_type().is(&kind.getattr("Fraction").ok()?);
+        is_one.then(|| object.call_method0("__float__").ok()).flatten()
+    };
+    plain(object).ok().flatten().or_else(fraction).and_then(|value| to_value(&value).ok())
 }
 
 fn is_mutable(object: &Bound<'_, PyAny>) -> bool {

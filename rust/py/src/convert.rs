@@ -1,6 +1,8 @@
 //! Python objects to plain values and back. Types are compared exactly: a subclass is never plain, because
 //! it may bring behaviour along.
 
+use std::time::Instant;
+
 use forge_core::value::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Value};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -212,6 +214,51 @@ pub fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyA
         Value::Set(items) => PySet::new(py, all(items)?)?.into_any(),
         Value::FrozenSet(items) => PyFrozenSet::new(py, all(items)?)?.into_any(),
         Value::Range(start, stop, step) => py.get_type::<PyRange>().call1((*start, *stop, *step))?,
+    })
+}
+
+/// The object that a plain value stands for; none if it is not there by then. Members that all have the same
+/// hash take the square of their number to put together.
+pub fn to_object_until<'py>(
+    py: Python<'py>,
+    value: &Value,
+    until: Instant,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let inner = |value: &Value| to_object_until(py, value, until);
+    let all = |items: &[Value]| items.iter().map(inner).collect::<PyResult<Option<Vec<_>>>>();
+    let set = |items: &[Value]| {
+        let set = PySet::empty(py)?;
+        for item in items {
+            match inner(item)? {
+                Some(item) if Instant::now() < until => set.add(item)?,
+                _ => return Ok(None),
+            }
+        }
+        PyResult::Ok(Some(set))
+    };
+    Ok(match value {
+        Value::List(items) => {
+            all(items)?.map(|items| PyList::new(py, items)).transpose()?.map(Bound::into_any)
+        }
+        Value::Tuple(items) => {
+            all(items)?.map(|items| PyTuple::new(py, items)).transpose()?.map(Bound::into_any)
+        }
+        Value::Set(items) => set(items)?.map(Bound::into_any),
+        Value::FrozenSet(items) => {
+            let frozen = |set: Bound<'py, PySet>| py.get_type::<PyFrozenSet>().call1((set,));
+            set(items)?.map(frozen).transpose()?
+        }
+        Value::Dict(items) => {
+            let dict = PyDict::new(py);
+            for (key, value) in items {
+                match (inner(key)?, inner(value)?) {
+                    (Some(key), Some(value)) if Instant::now() < until => dict.set_item(key, value)?,
+                    _ => return Ok(None),
+                }
+            }
+            Some(dict.into_any())
+        }
+        leaf => Some(to_object(py, leaf)?),
     })
 }
 

@@ -45,12 +45,16 @@ def compile_program(source):
 def compile_source(source):
     """The code of a source to be carried, or why it is not a program; None if only running it will tell."""
     try:
-        return "code", dump_code(compile_program(source)), needs_wide(source)
+        code = compile_program(source)
     except (SyntaxError, ValueError) as error:
         name, _, _, text = describe(error)
         return "invalid", name, text
     except (MemoryError, RecursionError, OverflowError, SystemError):
         return None
+    try:
+        return "code", dump_code(code), needs_wide(source)
+    except (ValueError, MemoryError):
+        return None  # nested deeper than can be written down, though it can be run
 
 
 def new_module(name):
@@ -120,30 +124,6 @@ def recreate(name, base, arguments, text):
             except Exception:
                 continue
     return type(name, (Exception,), {"__module__": "builtins"})(text)
-
-
-KNOWN = set()
-ANCESTORS = vars(type)["__mro__"].__get__
-NAMES = vars(type)["__dict__"].__get__
-SUBCLASSES = type.__subclasses__
-
-
-def remember_types():
-    """Takes down every type that exists before a program is loaded into this process."""
-    waiting = [object]
-    while waiting:
-        kind = waiting.pop()
-        if id(kind) not in KNOWN:
-            KNOWN.add(id(kind))
-            waiting.extend(SUBCLASSES(kind))
-
-
-def compares_as_known(value):
-    """Whether a value is compared by a method that existed before the program was loaded."""
-    for kind in ANCESTORS(type(value)):
-        if "__eq__" in NAMES(kind):
-            return id(kind) in KNOWN and kind not in (list, tuple, dict, set, frozenset)
-    return False
 
 
 EQUAL = "\0forge equal\0"

@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::candidate::{self, describe};
 use crate::convert::{to_object, to_value};
+use crate::fair::Fair;
 use crate::proxy::{Desk, Equal, Proxy};
 use crate::zygote::Driver;
 
@@ -74,7 +75,10 @@ pub fn serve(py: Python<'_>, driver: &Driver, mut report: Channel) -> i32 {
     };
     while let Some((candidate, token, processes, program)) = next_job(py, &judge.desk) {
         judge.desk.begin(token, Some(candidate));
-        let ending = judge.work(&prepared, |judge| judge.load(processes, program));
+        let mut ending = judge.work(&prepared, |judge| judge.load(processes, program));
+        if matches!(ending, Ok(("done", _))) && judge.desk.is_marked(py).unwrap_or(true) {
+            ending = Ok(("spent", String::new()));
+        }
         judge.finish(ending);
         judge.desk.dismiss_candidate();
         if driver.get(py, "forget").and_then(|forget| forget.call0()).is_err() {
@@ -119,7 +123,6 @@ pub fn share(py: Python<'_>, driver: &Driver, mut report: Channel, counted: bool
     };
     judge.desk.begin(token.clone(), None);
     let ending = || -> PyResult<Ending> {
-        driver.get(py, "remember_types")?.call0()?;
         let prepared = judge.prepare()?;
         candidate::limit_processes(counted, *processes)?;
         judge.work(&prepared, |judge| judge.load_here(source))
@@ -149,7 +152,8 @@ impl<'py> Judge<'py> {
 
     fn prepare(&self) -> PyResult<Prepared<'py>> {
         let py = self.py;
-        let equal = Equal::new(Arc::clone(&self.desk), Arc::clone(&self.driver), self.shared);
+        let fair = self.shared.then(|| Fair::new(py)).transpose()?;
+        let equal = Equal::new(Arc::clone(&self.desk), fair);
         let code = PyBytes::new(py, &self.tests.code);
         let prepared = self.driver.get(py, "unpack")?.call1((code, Bound::new(py, equal)?))?;
         let (setup, tests, probes, used) = prepared.extract()?;
@@ -209,7 +213,8 @@ impl<'py> Judge<'py> {
     fn load_here(&self, source: &Value) -> PyResult<Loaded<'py>> {
         let names = self.driver.get(self.py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
         let answer = match candidate::load(&self.driver, &names, source) {
-            Ok(()) => candidate::defined(&self.driver, &names)?,
+            // Looking closer would ask types of the program's own.
+            Ok(()) => return Ok(Ok((Some(names), Offer::default()))),
             Err(error) => {
                 let (name, _, _, text) = describe(&self.driver, &error)?;
                 Value::Tuple(vec![Value::text("invalid"), name, text])

@@ -8,6 +8,7 @@ mod candidate;
 mod child;
 mod clerk;
 mod convert;
+mod fair;
 mod judge;
 mod proxy;
 mod records;

@@ -7,14 +7,16 @@ use forge_core::error::{Error, Result};
 use forge_core::sys;
 use forge_core::value::Value;
 use forge_core::wire::{Channel, frame};
-use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::convert::{NotPlain, to_base_value, to_object, to_value, type_name};
+use crate::convert::{NotPlain, to_object, to_value, type_name};
+use crate::fair::{Fair, compare};
 use crate::zygote::Driver;
 
+/// More changed objects than these are not followed up.
+const MOST_CHANGED: usize = 64;
 const DYING: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// The last call that the tests made.
@@ -48,6 +50,16 @@ pub struct State {
     pub calls: usize,
     /// The last comparison of the running test that did not hold: text, got, expected.
     pub mismatch: Option<(String, String, String)>,
+    /// What the candidate has changed in place: arguments of the tests.
+    changed: Vec<Py<PyAny>>,
+}
+
+impl State {
+    fn mark(&mut self, object: Bound<'_, PyAny>) {
+        if self.changed.len() <= MOST_CHANGED && !self.changed.iter().any(|known| known.is(&object)) {
+            self.changed.push(object.unbind());
+        }
+    }
 }
 
 fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -71,6 +83,22 @@ impl Desk {
         *hold(&self.candidate) = candidate;
         *self.state() = State::default();
         self.record("begin", vec![]);
+    }
+
+    /// Whether something that the candidate has changed may still be there for the next one. Asked once the
+    /// tests' names are gone.
+    pub fn is_marked(&self, py: Python<'_>) -> PyResult<bool> {
+        let changed = std::mem::take(&mut self.state().changed);
+        let count = |object: &Py<PyAny>| -> PyResult<usize> {
+            py.import("sys")?.call_method1("getrefcount", (object,))?.extract()
+        };
+        let alone = count(&PyList::empty(py).into_any().unbind())?;
+        for object in &changed {
+            if count(object)? > alone {
+                return Ok(true);
+            }
+        }
+        Ok(changed.len() > MOST_CHANGED)
     }
 
     /// Hangs up on the candidate.
@@ -193,8 +221,9 @@ impl Proxy {
             });
         }
         for change in changes {
-            if write_back(arguments, change).is_err() {
-                self.desk.finish("garbled", "not a change of an argument");
+            match write_back(arguments, change) {
+                Ok(object) => self.desk.state().mark(object),
+                Err(_) => self.desk.finish("garbled", "not a change of an argument"),
             }
         }
         self.result(py, reply, arguments)
@@ -251,7 +280,8 @@ impl Proxy {
     }
 }
 
-fn write_back(arguments: &Bound<'_, PyTuple>, change: &Value) -> PyResult<()> {
+/// Makes a change to an argument; returns that.
+fn write_back<'py>(arguments: &Bound<'py, PyTuple>, change: &Value) -> PyResult<Bound<'py, PyAny>> {
     let wrong = || PyTypeError::new_err("not a change");
     let Some([Value::Int(place), value]) = change.items() else {
         return Err(wrong());
@@ -265,14 +295,15 @@ fn write_back(arguments: &Bound<'_, PyTuple>, change: &Value) -> PyResult<()> {
     match value {
         Value::List(_) | Value::ByteArray(_) => {
             let all = pyo3::types::PySlice::full(py);
-            old.set_item(all, new)
+            old.set_item(all, new)?;
         }
         Value::Dict(_) | Value::Set(_) => {
             old.call_method0("clear")?;
-            old.call_method1("update", (new,)).map(drop)
+            old.call_method1("update", (new,))?;
         }
-        _ => Err(wrong()),
+        _ => return Err(wrong()),
     }
+    Ok(old)
 }
 
 impl Call {
@@ -296,14 +327,14 @@ impl Call {
 #[pyclass(frozen, module = "builtins", name = "equal")]
 pub struct Equal {
     desk: Arc<Desk>,
-    driver: Arc<Driver>,
-    shared: bool,
+    /// How to compare where the program shares this process.
+    shared: Option<Fair>,
 }
 
 impl Equal {
     /// A comparison that tells `desk` what did not hold.
-    pub fn new(desk: Arc<Desk>, driver: Arc<Driver>, shared: bool) -> Self {
-        Self { desk, driver, shared }
+    pub fn new(desk: Arc<Desk>, shared: Option<Fair>) -> Self {
+        Self { desk, shared }
     }
 }
 
@@ -316,7 +347,7 @@ impl Equal {
         sign: &str,
         text: &str,
     ) -> PyResult<bool> {
-        if self.shared {
+        if self.shared.is_some() {
             let key = to_value(got).map_or_else(|_| type_name(got).into_bytes(), |value| value.encode());
             self.desk.state().behaviour.add(&key);
         }
@@ -329,18 +360,10 @@ impl Equal {
 }
 
 impl Equal {
-    /// In a shared process a type of the program's own may claim to equal anything. So where a plain value is
-    /// expected, plain values are compared, or else the comparison is one that existed before the program.
     fn compare(&self, got: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>, sign: &str) -> PyResult<bool> {
-        if !self.shared || to_value(expected).is_err() {
-            return compare(got, expected, sign);
-        }
-        match to_base_value(got) {
-            Ok(value) => compare(&to_object(got.py(), &value)?, expected, sign),
-            Err(_) if self.driver.get(got.py(), "compares_as_known")?.call1((got,))?.is_truthy()? => {
-                compare(got, expected, sign)
-            }
-            Err(_) => Ok(false),
+        match &self.shared {
+            Some(fair) => fair.compare(got, expected, sign),
+            None => compare(got, expected, sign),
         }
     }
 
@@ -349,17 +372,4 @@ impl Equal {
         let mismatch = (text.to_owned(), show(got), show(expected));
         self.desk.state().mismatch = Some(mismatch);
     }
-}
-
-fn compare(got: &Bound<'_, PyAny>, expected: &Bound<'_, PyAny>, sign: &str) -> PyResult<bool> {
-    let operation = match sign {
-        "!=" => CompareOp::Ne,
-        "<" => CompareOp::Lt,
-        "<=" => CompareOp::Le,
-        ">" => CompareOp::Gt,
-        ">=" => CompareOp::Ge,
-        "in" => return expected.contains(got),
-        _ => CompareOp::Eq,
-    };
-    got.rich_compare(expected, operation)?.is_truthy()
 }

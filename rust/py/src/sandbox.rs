@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forge_core::config::{Confinement, Level, Limits, Tests};
 use forge_core::outcome::Outcome;
@@ -15,11 +15,13 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::convert::{NotPlain, to_object, to_value};
+use crate::convert::{NotPlain, to_object, to_object_until, to_value};
 use crate::shown::shown;
 
 /// The most characters of a probe's representation.
 const PROBE_SHOWN: usize = 10_000;
+/// How long it may take to put together the value of a probe.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(50);
 
 /// The names of all outcomes.
@@ -211,14 +213,27 @@ fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, P
         ];
         failures.push((failure.test, texts.map(|text| PyString::new(py, text))));
     }
+    let mut outcome = execution.outcome;
     let mut probes = Vec::new();
     for probe in &execution.probes {
         let value = probe.value.as_ref().unwrap_or(&Value::None);
-        let text = seen(py, &probe.text, PROBE_SHOWN);
-        probes.push((to_object(py, value)?, text, &probe.exception, &probe.message));
+        match to_object_until(py, value, Instant::now() + PROBE_PATIENCE) {
+            Ok(Some(object)) => {
+                let text = seen(py, &probe.text, PROBE_SHOWN);
+                probes.push((object, text, probe.exception.as_str(), probe.message.as_str()));
+            }
+            // Made so that it cannot be put together in this process without holding it up.
+            _ => {
+                let message = "a result is too large to be carried";
+                probes.push((py.None().into_bound(py), String::new(), "OverflowError", message));
+                if execution.tests_total == 0 && outcome == Outcome::Pass {
+                    outcome = Outcome::Fail;
+                }
+            }
+        }
     }
     dict.set_item("index", execution.index)?;
-    dict.set_item("outcome", execution.outcome.name())?;
+    dict.set_item("outcome", outcome.name())?;
     dict.set_item("tests_passed", execution.tests_passed)?;
     dict.set_item("tests_total", execution.tests_total)?;
     dict.set_item("failures", failures)?;

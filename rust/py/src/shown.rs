@@ -26,8 +26,8 @@ fn write(py: Python<'_>, value: &Value, out: &mut String) {
         Value::Tuple(items) => members(py, "(", items, ")", out),
         Value::Set(items) if items.is_empty() => out.push_str("set()"),
         Value::FrozenSet(items) if items.is_empty() => out.push_str("frozenset()"),
-        Value::Set(items) => members(py, "{", &sorted(py, items), "}", out),
-        Value::FrozenSet(items) => members(py, "frozenset({", &sorted(py, items), "})", out),
+        Value::Set(items) => set(py, "{", items, "}", out),
+        Value::FrozenSet(items) => set(py, "frozenset({", items, "})", out),
         Value::Dict(items) => {
             out.push('{');
             for (place, (key, value)) in items.iter().enumerate() {
@@ -57,18 +57,24 @@ fn members(py: Python<'_>, open: &str, items: &[Value], close: &str, out: &mut S
     out.push_str(close);
 }
 
-/// Members in Python's own order where they have one, else in that of their representations.
-fn sorted(py: Python<'_>, items: &[Value]) -> Vec<Value> {
-    let mut items = items.to_vec();
+/// Members in Python's own order where they have one, else in that of their representations. Each is written
+/// once, however deep it lies.
+fn set(py: Python<'_>, open: &str, items: &[Value], close: &str, out: &mut String) {
     let ints = items.iter().all(|item| matches!(item, Value::Int(_)));
     let texts = items.iter().all(|item| matches!(item, Value::Str(_)));
-    if ints {
-        items.sort_unstable_by_key(Value::int);
-    } else if texts {
-        items.sort_unstable_by_key(Value::encode);
-        items.sort_by_key(Value::lossy);
-    } else {
-        items.sort_by_cached_key(|item| shown(py, item));
+    if ints || texts {
+        let mut items = items.to_vec();
+        if ints {
+            items.sort_unstable_by_key(Value::int);
+        } else {
+            items.sort_unstable_by_key(Value::encode);
+            items.sort_by_key(Value::lossy);
+        }
+        return members(py, open, &items, close, out);
     }
-    items
+    let mut written: Vec<String> = items.iter().map(|item| shown(py, item)).collect();
+    written.sort_unstable();
+    out.push_str(open);
+    out.push_str(&written.join(", "));
+    out.push_str(close);
 }

@@ -43,7 +43,8 @@ impl Host for Interpreter<'_> {
             self.py.run(&code, Some(&namespace), None)?;
             let paths: Vec<_> = stock.paths.iter().map(|path| path.as_os_str()).collect();
             namespace.as_any().get_item("warm")?.call1((stock.wide, &stock.modules, paths))?;
-            let driver = Driver { namespace: namespace.unbind() };
+            // A copy: a program that finds the globals of one of these functions changes nothing here.
+            let driver = Driver { namespace: namespace.copy()?.unbind() };
             judge::warm(self.py, &driver)?;
             driver.get(self.py, "settle")?.call0()?;
             Ok(driver)
