@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ const JUDGE_CPU: u64 = 3600;
 /// After so many jobs a judge is replaced.
 const JUDGE_RETIREMENT: u32 = 256;
 const TOKEN_BYTES: usize = 16;
+/// What a program may say that is asked nothing.
+const LITTLE: usize = 64 << 10;
 
 /// A process for a source, which may be older than its job.
 #[derive(Debug)]
@@ -56,12 +58,30 @@ fn request(role: Role, limits: &Limits, ahead: bool) -> Request {
 impl Candidate {
     /// Asks for one; it comes while we go on.
     pub fn ask(zygote: &mut Zygote, role: Role, limits: &Limits, ahead: bool) -> Result<Self> {
-        let request = request(role, limits, ahead);
+        Self::make(zygote, request(role, limits, ahead), None)
+    }
+
+    /// Asks for one with something to read on its standard input.
+    pub fn with_input(zygote: &mut Zygote, role: Role, limits: &Limits, input: &[u8]) -> Result<Self> {
+        let input = sys::sealed_file(c"input", input).step("make a memory file")?;
+        Self::make(zygote, request(role, limits, false), Some(&input))
+    }
+
+    fn make(zygote: &mut Zygote, request: Request, input: Option<&OwnedFd>) -> Result<Self> {
         let (talk, theirs) = Talk::pair()?;
         let (stdout, out) = Capture::pair()?;
         let (stderr, err) = Capture::pair()?;
-        let asked = zygote.ask(&request, &[out.as_fd(), err.as_fd(), theirs.as_fd()])?;
+        let mut fds: Vec<_> = input.map(AsFd::as_fd).into_iter().collect();
+        fds.extend([out.as_fd(), err.as_fd(), theirs.as_fd()]);
+        let asked = zygote.ask(&request, &fds)?;
         Ok(Self { asked, request, talk, printed: [stdout, stderr] })
+    }
+
+    /// Sees off one that is not needed.
+    pub fn dismiss(self, zygote: &mut Zygote) -> Result<()> {
+        let process = zygote.started(self.asked)?;
+        process.kill();
+        zygote.await_end(process.number).map(drop)
     }
 
     /// Whether it was made for these limits.
@@ -170,12 +190,13 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn limits(&self) -> Limits {
+    /// What the job may use.
+    pub fn limits(&self) -> Limits {
         self.ticket.job.limits
     }
 
     /// How many processes the worker's user may have, for a candidate to have as many as it may.
-    fn processes(&self) -> Value {
+    pub fn processes(&self) -> Value {
         Value::Int((self.limits().processes + self.company).cast_signed())
     }
 
@@ -197,6 +218,29 @@ impl Watch<'_> {
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
         let report = Report::from_answers(tests, table, &heard);
         Ok(self.facts(report, running, end, end.cpu, false))
+    }
+
+    /// A process has the source to itself, and nothing to answer.
+    pub fn alone(&mut self, candidate: Candidate, program: Program) -> Result<(Facts, Vec<Value>)> {
+        let said = Value::Tuple(vec![self.processes(), carried(program)]);
+        self.converse(candidate, &[said], LITTLE)
+    }
+
+    /// Says what there is to say to a process, and takes in at most so many bytes until it is gone.
+    pub fn converse(
+        &mut self,
+        candidate: Candidate,
+        said: &[Value],
+        most: usize,
+    ) -> Result<(Facts, Vec<Value>)> {
+        let Candidate { asked, mut talk, printed, .. } = candidate;
+        talk.allow(most);
+        said.iter().for_each(|value| talk.say(value));
+        let process = self.zygote.started(asked)?;
+        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
+        let mut heard = Vec::new();
+        let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
+        Ok((self.facts(Report::default(), running, end, end.cpu, false), heard))
     }
 
     /// Both source and tests are run in one process.

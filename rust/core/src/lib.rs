@@ -37,6 +37,8 @@
 
 pub mod behaviour;
 mod clerk;
+pub mod closeness;
+mod commands;
 pub mod config;
 mod course;
 pub mod equality;
@@ -44,9 +46,12 @@ pub mod error;
 mod integer;
 mod launch;
 pub mod outcome;
+mod outputs;
+mod programs;
 mod queue;
 pub mod report;
 mod running;
+mod steward;
 pub mod supervisor;
 pub mod table;
 mod talk;
@@ -54,6 +59,7 @@ pub mod text;
 pub mod value;
 pub mod verdict;
 pub mod wire;
+pub mod work;
 mod worker;
 pub mod zygote;
 

@@ -3,9 +3,10 @@
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
-use crate::table::{Call, Check, Step, Table};
+use crate::table::{Call, Step, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
+use crate::work::Work;
 
 /// Something that a test or a probe saw.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,8 @@ pub enum Seen {
     Text(String),
     /// As a plain value, still to be written out.
     Plain(Value),
+    /// As a call, still to be written out.
+    Call(Call),
 }
 
 impl Seen {
@@ -30,11 +33,11 @@ pub struct Failure {
     /// `value`, `raise` or `false`.
     pub kind: String,
     /// What it was about.
-    pub call: String,
+    pub call: Seen,
     /// What the program answered.
     pub got: Seen,
     /// What was expected.
-    pub expected: String,
+    pub expected: Seen,
     /// The type of the exception.
     pub exception: String,
     /// Its text.
@@ -138,7 +141,7 @@ impl Report {
                 let [kind, call, got, expected, exception, message] =
                     [kind, call, got, expected, exception, message].map(Value::lossy);
                 self.out_of_memory |= exception == "MemoryError";
-                let got = Seen::Text(got);
+                let [call, got, expected] = [call, got, expected].map(Seen::Text);
                 self.failures.push(Failure { test, kind, call, got, expected, exception, message });
                 true
             }
@@ -173,7 +176,8 @@ impl Report {
     /// From the answers of a candidate to a table.
     #[must_use]
     pub fn from_answers(tests: &Tests, table: &Table, answers: &[Value]) -> Self {
-        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default() };
+        let strict = matches!(tests.work, Work::Calls(_));
+        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default(), strict };
         let finish = reading.read(tests, table, answers);
         Self { behaviour: reading.behaviour.hex(), finish: Some(finish), ..reading.report }
     }
@@ -194,12 +198,16 @@ pub fn needed(tests: &Tests, table: &Table) -> Vec<Vec<u8>> {
 struct Reading {
     report: Report,
     behaviour: Behaviour,
+    /// Whether plain values are all that is wanted, so that there is no other way to judge the rest.
+    strict: bool,
 }
 
 /// What a call has come to.
 enum Answer {
     Value(Value),
     Raised(String, String),
+    /// Something that is not plain, of this type.
+    Foreign(String),
 }
 
 impl Reading {
@@ -249,6 +257,7 @@ impl Reading {
                     let (name, entry) = (String::from_utf8_lossy(name), *name == names[0]);
                     match found.lossy().as_str() {
                         "function" => {}
+                        "other" if self.strict => {}
                         _ if name.is_empty() => {}
                         "other" if entry => {
                             return Err(Finish::Shared(format!("{name} is not a function")));
@@ -299,6 +308,7 @@ impl Reading {
                 let message = "a result is too large to be carried".to_owned();
                 Ok(Answer::Raised("OverflowError".to_owned(), message))
             }
+            ("foreign", [name]) if self.strict => Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN))),
             ("foreign", [name]) => {
                 Err(Finish::Shared(bounded(&format!("a result is a {}", name.lossy()), SHOWN)))
             }
@@ -314,6 +324,12 @@ impl Reading {
                 value: Some(value),
                 exception: String::new(),
                 message: String::new(),
+            },
+            Answer::Foreign(name) => Probe {
+                value: None,
+                text: Seen::nothing(),
+                exception: "TypeError".to_owned(),
+                message: format!("a {name} is not a plain value"),
             },
             Answer::Raised(exception, message) => {
                 self.report.out_of_memory |= exception == "MemoryError";
@@ -352,29 +368,39 @@ fn changed(call: &Call, place: i64, changes: &[Value]) -> Result<Value, Finish> 
 
 /// Why a test does not hold after this step; none if it still may.
 fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
-    let failure = |kind: &str, call: &str, got, expected: &str, exception: &str, message: &str| Failure {
+    let written = |text: &str| match text {
+        "" => Seen::Call(step.call.clone()),
+        text => Seen::Text(text.to_owned()),
+    };
+    let raised = |exception: &str, message: &str| Failure {
         test,
-        kind: kind.to_owned(),
-        call: call.to_owned(),
-        got,
-        expected: expected.to_owned(),
+        kind: "raise".to_owned(),
+        call: written(&step.called),
+        got: Seen::nothing(),
+        expected: Seen::nothing(),
         exception: exception.to_owned(),
         message: bounded(&without_addresses(message), SHOWN),
     };
-    let raised =
-        |exception: &str, text: &str| failure("raise", &step.called, Seen::nothing(), "", exception, text);
+    // A message that is an expression is not evaluated.
+    let unlike = |got| {
+        let failure = raised("AssertionError", step.message.as_deref().unwrap_or_default());
+        let Some(operand) = step.check.expected() else {
+            return Failure { kind: "false".to_owned(), got, ..failure };
+        };
+        let expected = match step.expected.as_str() {
+            "" => Seen::Plain(operand.clone()),
+            text => Seen::Text(text.to_owned()),
+        };
+        Failure { kind: "value".to_owned(), call: written(&step.text), got, expected, ..failure }
+    };
     let value = match answer {
         Answer::Value(value) => value,
         Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
+        Answer::Foreign(name) => return Some(unlike(Seen::Text(format!("<{name}>")))),
     };
-    // A message that is an expression is not evaluated.
-    let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());
     match step.check.holds(&value) {
         Ok(true) => None,
-        Ok(false) if matches!(step.check, Check::Equal(_)) => {
-            Some(failure("value", &step.text, Seen::Plain(value), &step.expected, assertion, message))
-        }
-        Ok(false) => Some(failure("false", &step.called, Seen::Plain(value), "", assertion, message)),
+        Ok(false) => Some(unlike(Seen::Plain(value))),
         Err(error) => Some(raised(&error.exception, &error.message)),
     }
 }

@@ -15,6 +15,7 @@ use crate::queue::{Order, Queue};
 use crate::sys;
 use crate::value::MAX_BYTES;
 use crate::verdict::Execution;
+use crate::work::Work;
 use crate::worker::{Shared, Worker};
 
 /// How many host users, from the given one on, the workers share out.
@@ -200,9 +201,18 @@ impl Drop for Batch {
     }
 }
 
-/// Whether a program and its tests are small enough to be carried to a zygote.
+/// Whether a program and its tests are small enough to be carried to a zygote. Inputs, outputs and files are
+/// not carried in one piece, and may be larger.
 #[must_use]
 pub fn fits(source: &[u8], tests: &Tests) -> bool {
-    let texts = tests.tests.iter().chain(&tests.probes).map(|text| text.len() + 8).sum::<usize>();
-    source.len() + tests.setup.len() + tests.entry_point.len() + texts + 1024 < MAX_BYTES
+    let work = match &tests.work {
+        Work::Calls(_) => tests.work.size(),
+        Work::Command(command) => {
+            let named = command.environment.iter().map(|(name, value)| name.len() + value.len() + 32);
+            let words = command.argv.iter().chain(&command.outputs).map(|word| word.len() + 8);
+            words.sum::<usize>() + named.sum::<usize>()
+        }
+        Work::Tests | Work::Cases(_) => 0,
+    };
+    source.len() + tests.size() + work + 1024 < MAX_BYTES
 }

@@ -21,6 +21,7 @@ pub struct Talk {
     sent: usize,
     inbox: Inbox,
     received: usize,
+    limit: usize,
     over: bool,
 }
 
@@ -30,8 +31,14 @@ impl Talk {
         let (ours, theirs) = sys::stream_pair().step("make a channel")?;
         sys::set_nonblocking(ours.as_fd()).step("make a channel")?;
         let file = File::from(ours);
-        let talk = Self { file, outbox: vec![], sent: 0, inbox: Inbox::default(), received: 0, over: false };
+        let inbox = Inbox::default();
+        let talk = Self { file, outbox: vec![], sent: 0, inbox, received: 0, limit: LIMIT, over: false };
         Ok((talk, theirs))
+    }
+
+    /// Takes in at most so many bytes.
+    pub fn allow(&mut self, bytes: usize) {
+        self.limit = bytes;
     }
 
     /// Queues one value and sends what can be sent at once.
@@ -71,7 +78,7 @@ impl Talk {
                 Ok(count) => {
                     self.received += count;
                     self.inbox.push(&buffer[..count]);
-                    if self.received > LIMIT {
+                    if self.received > self.limit {
                         return Err(Error::Malformed("too much"));
                     }
                 }

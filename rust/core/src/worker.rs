@@ -7,13 +7,16 @@ use std::fs::File;
 use std::sync::{Arc, RwLock};
 
 use crate::clerk::{Clerk, Program};
+use crate::commands;
 use crate::config::{Confinement, Job, Limits, Role};
 use crate::course::{Candidate, Judge, Watch, not_a_program};
 use crate::error::{Error, Result};
 use crate::launch::{Launch, Zygote};
 use crate::outcome::Outcome;
+use crate::programs::Record;
 use crate::queue::{Form, Queue, Ticket};
 use crate::verdict::{Conclusion, Execution, Facts, Killed, conclude};
+use crate::work::{self, Case, Command, Work};
 
 /// How often a zygote that does not start is tried again before a job is given up.
 const START_ATTEMPTS: u32 = 3;
@@ -169,9 +172,15 @@ impl Worker {
         self.ensure_zygote()?;
         self.served += 1;
         let (job, level) = (&ticket.job, self.confinement.level);
+        if let Work::Command(command) = &job.tests.tests.work {
+            return self.by_command(ticket, command);
+        }
         let program = self.program(job)?;
         if let Program::Invalid(name, text) = &program {
             return Ok(Some(not_a_program(job, level, name, text)));
+        }
+        if let Work::Cases(cases) = &job.tests.tests.work {
+            return self.by_cases(ticket, &program, cases);
         }
         let facts = match self.form(job)? {
             Form::Table(_) => self.by_table(ticket, program)?,
@@ -192,16 +201,20 @@ impl Worker {
 
     /// What follows from the facts; nothing if the job was cancelled, or starved and is to be run alone.
     fn settled(&self, ticket: &Ticket, facts: Facts) -> Option<Conclusion> {
+        (!self.is_void(ticket, &facts)).then(|| conclude(&ticket.job, facts))
+    }
+
+    /// Whether nothing follows from the facts.
+    fn is_void(&self, ticket: &Ticket, facts: &Facts) -> bool {
         if facts.killed == Some(Killed::Cancelled) {
-            return None;
+            return true;
         }
-        let limits = ticket.job.limits;
         let slow = facts.killed == Some(Killed::Wall) && facts.starved;
-        if slow && !ticket.alone && facts.candidate.cpu < limits.cpu.mul_f64(0.9) {
+        if slow && !ticket.alone && facts.candidate.cpu < ticket.job.limits.cpu.mul_f64(0.9) {
             self.shared.queue.give_back(Ticket { alone: true, ..ticket.clone() });
-            return None;
+            return true;
         }
-        Some(conclude(&ticket.job, facts))
+        false
     }
 
     fn zygote(&mut self) -> Result<&mut Zygote> {
@@ -223,8 +236,13 @@ impl Worker {
         if let Some(form) = job.tests.form.get() {
             return Ok(form);
         }
-        let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
-        let form = self.examiner.form(zygote, &job.tests.tests).map_or(Form::Code, Form::Table);
+        let form = match &job.tests.tests.work {
+            Work::Calls(calls) => Form::Table(work::table(calls)?),
+            _ => {
+                let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+                self.examiner.form(zygote, &job.tests.tests).map_or(Form::Code, Form::Table)
+            }
+        };
         Ok(job.tests.form.get_or_init(|| form))
     }
 
@@ -251,7 +269,7 @@ impl Worker {
         if self.next.is_none() {
             let preferred = self.judge.as_ref().map(|judge| Arc::clone(judge.tests()));
             self.next = self.shared.queue.try_take(preferred.as_ref());
-            if let Some(next) = &self.next {
+            if let Some(next) = self.next.as_ref().filter(|next| !next.job.tests.tests.work.is_command()) {
                 let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
                 self.compiler.begin(zygote, &next.job.source);
                 self.compiling = Some(Arc::clone(&next.job));
@@ -293,8 +311,51 @@ impl Worker {
         self.watch(ticket)?.by_one_process(candidate, code)
     }
 
+    /// Runs a whole program once for each case. The process for the next case is made while one runs.
+    fn by_cases(&mut self, ticket: &Ticket, program: &Program, cases: &[Case]) -> Result<Option<Execution>> {
+        let limits = ticket.job.limits;
+        let mut record = Record::new(&ticket.job);
+        let mut waiting: Option<Candidate> = None;
+        let mut void = false;
+        self.look_ahead()?;
+        for (index, case) in cases.iter().enumerate() {
+            let mut ask = |case: &Case| {
+                let zygote = self.zygote.as_mut().ok_or(Error::Closed)?;
+                Candidate::with_input(zygote, Role::Program, &limits, &case.stdin)
+            };
+            let candidate = waiting.take().map_or_else(|| ask(case), Ok)?;
+            waiting = cases.get(index + 1).map(ask).transpose()?;
+            let run = self.watch(ticket)?.by_case(candidate, program.clone())?;
+            void = self.is_void(ticket, &run.facts);
+            if void || !record.add(index, case, run) {
+                break;
+            }
+        }
+        if let Some(candidate) = waiting {
+            candidate.dismiss(self.zygote()?)?;
+        }
+        let blank = Execution::blank(&ticket.job, self.confinement.level, Outcome::Error, "");
+        Ok((!void).then(|| record.execution(blank)))
+    }
+
+    fn by_command(&mut self, ticket: &Ticket, command: &Command) -> Result<Option<Execution>> {
+        let (job, level) = (&ticket.job, self.confinement.level);
+        if let Some(reason) = command.obstacle(level) {
+            return Ok(Some(Execution::blank(job, level, Outcome::Refused, reason)));
+        }
+        let candidate = Candidate::with_input(self.zygote()?, Role::Command, &job.limits, &command.stdin)?;
+        self.look_ahead()?;
+        let (facts, told) = self.watch(ticket)?.by_command(candidate, command)?;
+        if self.is_void(ticket, &facts) {
+            return Ok(None);
+        }
+        let blank = Execution::blank(job, level, Outcome::Error, "");
+        Ok(Some(commands::conclude(job, command, facts, told, blank)))
+    }
+
     fn watch<'a>(&'a mut self, ticket: &'a Ticket) -> Result<Watch<'a>> {
-        let company = 2 + self.ahead.len() + usize::from(self.judge.is_some()) + 2;
+        // The one more is the next process of a program that is run several times, or a command's steward.
+        let company = 2 + self.ahead.len() + usize::from(self.judge.is_some()) + 2 + 1;
         Ok(Watch {
             zygote: self.zygote.as_mut().ok_or(Error::Closed)?,
             bell: &self.bell,
