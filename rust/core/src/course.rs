@@ -20,6 +20,7 @@ use crate::table::{Call, Table};
 use crate::talk::Talk;
 use crate::value::Value;
 use crate::verdict::{Execution, Facts, Killed};
+use crate::work::Work;
 
 /// After this time a job is watched closely, and no longer holds up the next.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -205,8 +206,9 @@ impl Watch<'_> {
         let Candidate { asked, mut talk, printed, .. } = candidate;
         let tests = &self.ticket.job.tests.tests;
         let names = needed(tests, table).into_iter().map(Value::Str).collect();
+        let strict = self.ticket.job.tests.tests.work != Work::Tests;
         talk.say(&Value::Tuple(vec![
-            Value::text("table"),
+            Value::text(if strict { "calls" } else { "table" }),
             self.processes(),
             carried(program),
             Value::List(names),

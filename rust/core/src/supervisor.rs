@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Step};
 pub use crate::launch::Launch;
 use crate::queue::{Order, Queue};
 use crate::sys;
-use crate::value::MAX_BYTES;
+use crate::value::{MAX_BYTES, MAX_NODES, Value};
 use crate::verdict::Execution;
 use crate::work::Work;
 use crate::worker::{Shared, Worker};
@@ -206,6 +206,8 @@ impl Drop for Batch {
 #[must_use]
 pub fn fits(source: &[u8], tests: &Tests) -> bool {
     let work = match &tests.work {
+        // Small calls hold few values.
+        Work::Calls(calls) if tests.work.size() >= MAX_NODES && !are_few(calls) => MAX_BYTES,
         Work::Calls(_) => tests.work.size(),
         Work::Command(command) => {
             let named = command.environment.iter().map(|(name, value)| name.len() + value.len() + 32);
@@ -215,4 +217,10 @@ pub fn fits(source: &[u8], tests: &Tests) -> bool {
         Work::Tests | Work::Cases(_) => 0,
     };
     source.len() + tests.size() + work + 1024 < MAX_BYTES
+}
+
+/// Whether all values of calls together are few enough for one message.
+fn are_few(calls: &[Vec<u8>]) -> bool {
+    let calls: Result<Vec<Value>> = calls.iter().map(|call| Value::decode(call)).collect();
+    calls.is_ok_and(|calls| Value::decode(&Value::List(calls).encode()).is_ok())
 }

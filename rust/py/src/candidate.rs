@@ -9,10 +9,13 @@ use pyo3::exceptions::{PyMemoryError, PyNameError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::convert::{NotPlain, text, to_object, to_value};
+use crate::convert::{NotPlain, text, to_base_value, to_object, to_value};
 use crate::zygote::Driver;
 
 const LEFT: i32 = 3;
+
+/// How a result becomes a plain value.
+type Plain = fn(&Bound<'_, PyAny>) -> Result<Value, NotPlain>;
 
 /// Serves whoever is behind the channel until it goes away; returns the exit code. `counted` as in `Duty`.
 pub fn serve(py: Python<'_>, driver: &Driver, mut channel: Channel, counted: bool) -> i32 {
@@ -26,9 +29,11 @@ fn live(py: Python<'_>, driver: &Driver, channel: &mut Channel, counted: bool) -
     let Some(Value::Tuple(first)) = receive(py, channel) else {
         return Ok(());
     };
-    let [_, Value::Int(processes), program, rest @ ..] = first.as_slice() else {
+    let [kind, Value::Int(processes), program, rest @ ..] = first.as_slice() else {
         return Ok(());
     };
+    // Where an instance of a subclass cannot be judged as such, it goes for the plain value it holds.
+    let plain = if *kind == Value::text("calls") { to_base_value } else { to_value };
     limit_processes(counted, *processes)?;
     let names = driver.get(py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
     let loaded = load(driver, &names, program);
@@ -44,14 +49,14 @@ fn live(py: Python<'_>, driver: &Driver, channel: &mut Channel, counted: bool) -
     }
     if let [_, Value::List(calls)] = rest {
         for call in calls {
-            if !respond(driver, &names, channel, call)? {
+            if !respond(driver, &names, channel, call, plain)? {
                 break;
             }
         }
         return Ok(());
     }
     while let Some(call) = receive(py, channel) {
-        if !respond(driver, &names, channel, &call)? {
+        if !respond(driver, &names, channel, &call, plain)? {
             break;
         }
     }
@@ -64,12 +69,13 @@ fn respond(
     names: &Bound<'_, PyDict>,
     channel: &mut Channel,
     call: &Value,
+    plain: Plain,
 ) -> PyResult<bool> {
     let Some([Value::Str(name), Value::Tuple(arguments), Value::Dict(named)]) = call.items() else {
         return Ok(false);
     };
     let py = names.py();
-    let reply = answer(driver, names, name, arguments, named)?;
+    let reply = answer(driver, names, name, arguments, named, plain)?;
     flush(driver, py);
     send(py, channel, &reply)?;
     Ok(true)
@@ -83,7 +89,8 @@ pub fn limit_processes(counted: bool, processes: i64) -> PyResult<()> {
     Ok(())
 }
 
-fn receive(py: Python<'_>, judge: &mut Channel) -> Option<Value> {
+/// The next message; none if nobody is there any more.
+pub fn receive(py: Python<'_>, judge: &mut Channel) -> Option<Value> {
     py.detach(|| judge.receive()).ok().map(|(value, _)| value)
 }
 
@@ -94,12 +101,17 @@ fn send(py: Python<'_>, judge: &mut Channel, reply: &Value) -> PyResult<()> {
 /// Executes a source, which may have been compiled already.
 pub fn load(driver: &Driver, names: &Bound<'_, PyDict>, program: &Value) -> PyResult<()> {
     let py = names.py();
-    let code = match program {
-        Value::Bytes(code) => driver.get(py, "load_code")?.call1((PyBytes::new(py, code),))?,
-        Value::Str(source) => driver.get(py, "compile_program")?.call1((text(py, source)?,))?,
-        _ => return Err(PySystemExit::new_err("no program")),
-    };
+    let code = program_code(py, driver, program)?;
     driver.get(py, "execute")?.call1((code, names)).map(drop)
+}
+
+/// The code of a program that came as one or as a source.
+pub fn program_code<'py>(py: Python<'py>, driver: &Driver, program: &Value) -> PyResult<Bound<'py, PyAny>> {
+    match program {
+        Value::Bytes(code) => driver.get(py, "load_code")?.call1((PyBytes::new(py, code),)),
+        Value::Str(source) => driver.get(py, "compile_program")?.call1((text(py, source)?,)),
+        _ => Err(PySystemExit::new_err("no program")),
+    }
 }
 
 /// What a loaded source offers: names of functions, of modules, of all else.
@@ -137,6 +149,7 @@ fn answer(
     name: &[u8],
     arguments: &[Value],
     named: &[(Value, Value)],
+    plain: Plain,
 ) -> PyResult<Value> {
     let py = names.py();
     let objects = arguments.iter().map(|value| to_object(py, value)).collect::<PyResult<Vec<_>>>()?;
@@ -151,7 +164,7 @@ fn answer(
     let result = function.and_then(|function| function.call(tuple, Some(&keywords)));
     let changes = changes(arguments, &objects);
     let reply = match result {
-        Ok(object) => returned(&object, &objects),
+        Ok(object) => returned(&object, &objects, plain),
         Err(error) if error.is_instance_of::<PySystemExit>(py) => vec![Value::text("exit")],
         Err(error) => {
             let (name, base, values, message) = describe(driver, &error)?;
@@ -161,11 +174,11 @@ fn answer(
     Ok(Value::Tuple(vec![Value::Tuple(reply), changes]))
 }
 
-fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>]) -> Vec<Value> {
+fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], plain: Plain) -> Vec<Value> {
     if let Some(place) = arguments.iter().position(|argument| is_mutable(argument) && argument.is(object)) {
         return vec![Value::text("argument"), Value::Int(i64::try_from(place).unwrap_or(-1))];
     }
-    match to_value(object) {
+    match plain(object) {
         Ok(value) => vec![Value::text("value"), value],
         Err(NotPlain::Type(name)) => vec![Value::text("foreign"), Value::text(&name)],
         Err(NotPlain::TooLarge) => vec![Value::text("large")],

@@ -9,6 +9,7 @@ mod child;
 mod clerk;
 mod convert;
 mod judge;
+mod program;
 mod proxy;
 mod sandbox;
 mod shown;
