@@ -137,16 +137,45 @@ def compares_as_known(value):
 
 EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
+INTACT = "\0forge intact\0"
+"""Stands likewise for a function that says whether `unittest` is what it was."""
+SUITE_NAME = "__forge_suite__"
+"""Is among the names that tests use if `unittest` runs some of them."""
 
 
-def with_equal(code, equal):
+def sealed(package):
+    """Loads a package; a function that says whether its classes and functions are still what they are now."""
+    import_module(package)
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
+
+    def state():
+        found = []
+        for module in modules:
+            for holder in (module, *(kind for kind in vars(module).values() if isinstance(kind, type))):
+                for name, value in list(vars(holder).items()):
+                    value = getattr(value, "__func__", value)
+                    if isinstance(value, (type, types.FunctionType, property)):
+                        found.append((name, value, getattr(value, "__code__", None)))
+        return found
+
+    before = state()
+
+    def intact():
+        now = state()
+        same = (a[0] == b[0] and a[1] is b[1] and a[2] is b[2] for a, b in zip(before, now))
+        return len(before) == len(now) and all(same)
+
+    return intact
+
+
+def with_equal(code, marks):
     """Puts the comparison where the mark for it stands: among the constants, where no name reaches it."""
     constants = []
     for constant in code.co_consts:
-        if type(constant) is str and constant == EQUAL:
-            constant = equal
+        if type(constant) is str and constant in marks:
+            constant = marks[constant]
         elif type(constant) is types.CodeType:
-            constant = with_equal(constant, equal)
+            constant = with_equal(constant, marks)
         constants.append(constant)
     return code.replace(co_consts=tuple(constants))
 
@@ -157,9 +186,12 @@ def unpack(prepared, equal):
     def ready(code):
         if type(code) is tuple:
             return EXCEPTIONS[code[0]](code[1])
-        return code and with_equal(code, equal)
+        return code and with_equal(code, marks)
 
     setup, tests, probes, used = load_code(prepared)
+    marks = {EQUAL: equal}
+    if SUITE_NAME in used:
+        marks[INTACT] = sealed("unittest")
     tests = [(ready(code), text, direct) for code, text, direct in tests]
     return ready(setup), tests, [ready(code) for code in probes], used
 
