@@ -16,6 +16,7 @@ def run_program(code):
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
     names = new_module("__main__")
     names["__builtins__"] = builtins
+    builtins.exit = builtins.quit = sys.exit
     try:
         execute(code, names)
         ended = 0, None

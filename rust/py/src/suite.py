@@ -3,6 +3,7 @@
 
 def __forge_suite__(names, equal, intact):
     """Raises what the first test method raised that did not pass."""
+    import sys
     import types
     import unittest
 
@@ -71,6 +72,8 @@ def __forge_suite__(names, equal, intact):
         show(test)
     result = Result()
     whole = intact()
+    # Fixtures of a module are looked for under its name.
+    sys.modules[module.__name__] = module
     suite.run(result)
     if result.error is not None:
         raise result.error
