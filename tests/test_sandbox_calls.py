@@ -196,7 +196,6 @@ def test_calls_that_differ_in_type_alone_are_different_jobs(sandbox):
 def test_equal_programs_have_equal_behaviour(sandbox):
     calls = [Call("add", (1, 2), 3)]
     one, two, three = (
-        only(sandbox, source, *calls).behaviour
-        for source in (ADD, ADD + "# same", ADD.replace("+", "-"))
+        only(sandbox, source, *calls).behaviour for source in (ADD, ADD + "# same", ADD.replace("+", "-"))
     )
     assert one == two != three

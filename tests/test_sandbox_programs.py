@@ -157,7 +157,11 @@ def test_how_outputs_are_compared(sandbox, printed, expected, tolerance, held):
 
 def test_a_failure_begins_at_the_line_that_differs(sandbox):
     [failure] = only(sandbox, "print(1, 2, 3, sep='\\n')", Case("", "1\nx\n3\n4")).failures
-    assert (failure.got, failure.expected, failure.message) == ("'2\\n3'", "'x\\n3\\n4'", "line 2 of the output differs")
+    assert (failure.got, failure.expected, failure.message) == (
+        "'2\\n3'",
+        "'x\\n3\\n4'",
+        "line 2 of the output differs",
+    )
 
 
 def test_behaviour_is_what_was_printed(sandbox):
@@ -175,7 +179,7 @@ def test_jobs_with_other_cases_are_other_jobs(sandbox):
 
 @pytest.mark.parametrize("case", [{"stdin": "\udc80"}, {"stdout": "\udc80"}, {"tolerance": -1}, {"tolerance": 1e999}])
 def test_what_cannot_be_a_case_is_refused(case):
-    with pytest.raises(ValueError, match="surrogate|tolerance"):
+    with pytest.raises(ValueError, match=r"surrogate|tolerance"):
         Case(**case)
 
 
@@ -186,7 +190,7 @@ def test_what_another_case_expects_is_nowhere_to_be_found(leveled):
     secret = "sesame-" + "open" * 3
     source = (
         "import gc, os, sys\n"
-        f"word = 'sesame-' + 'open' * 3\n"
+        "word = 'sesame-' + 'open' * 3\n"
         "seen = [o for o in gc.get_objects() if type(o) is str and o == word and o is not word]\n"
         "data = sys.stdin.buffer.read()\n"
         "for fd in range(64):\n"

@@ -167,9 +167,7 @@ class Command:
             _bytes(contents)
 
     @property
-    def parts(self) -> tuple[
-        list[bytes], list[tuple[bytes, bytes]], bytes, list[bytes], list[tuple[bytes, bytes]]
-    ]:
+    def parts(self) -> tuple[list[bytes], list[tuple[bytes, bytes]], bytes, list[bytes], list[tuple[bytes, bytes]]]:
         """Words, files, standard input, outputs and environment, as they travel."""
         files = [(os.fsencode(name), _bytes(contents)) for name, contents in self.files.items()]
         environment = [(os.fsencode(name), os.fsencode(value)) for name, value in self.environment.items()]

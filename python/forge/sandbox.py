@@ -53,6 +53,7 @@ _ENVIRONMENT = (("PYTHONHASHSEED", "0"),)
 _FIRST_USER = 1_879_048_192
 _USERS = 1 << 28
 _IN_FLIGHT_PER_WORKER = 16
+_LIMITS = Limits()
 _OWN = ("/tmp", "/dev", "/proc", "/sys", "/old", "/new")
 
 
@@ -153,7 +154,7 @@ class Sandbox:
     def __init__(
         self,
         workers: int | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = _LIMITS,
         require: str = "full",
         allow_shared: bool = True,
         readable: Sequence[str | os.PathLike[str]] = (),

@@ -32,16 +32,17 @@ const JUDGE_CPU: u64 = 3600;
 /// After so many jobs a judge is replaced.
 const JUDGE_RETIREMENT: u32 = 256;
 const TOKEN_BYTES: usize = 16;
-/// What a program may say that is asked nothing.
-const LITTLE: usize = 64 << 10;
 
 /// A process for a source, which may be older than its job.
 #[derive(Debug)]
 pub struct Candidate {
-    asked: u64,
+    /// The number under which the zygote was asked for it.
+    pub asked: u64,
     request: Request,
-    talk: Talk,
-    printed: [Capture; 2],
+    /// Our end of its channel.
+    pub talk: Talk,
+    /// Our ends of its standard output and standard error.
+    pub printed: [Capture; 2],
 }
 
 /// The bounds of a process that runs a job's source, or its tests.
@@ -147,7 +148,8 @@ fn held(tests: &Tests, code: &[u8]) -> Value {
     Value::Tuple(vec![Value::Str(tests.entry_point.clone()), Value::Bytes(code.to_vec())])
 }
 
-fn carried(program: Program) -> Value {
+/// A program in the form in which it travels.
+pub fn carried(program: Program) -> Value {
     match program {
         Program::Code(code) => Value::Bytes(code),
         Program::Source(source) => Value::Str(source),
@@ -222,29 +224,6 @@ impl Watch<'_> {
         Ok(self.facts(report, running, end, end.cpu, false))
     }
 
-    /// A process has the source to itself, and nothing to answer.
-    pub fn alone(&mut self, candidate: Candidate, program: Program) -> Result<(Facts, Vec<Value>)> {
-        let said = Value::Tuple(vec![self.processes(), carried(program)]);
-        self.converse(candidate, &[said], LITTLE)
-    }
-
-    /// Says what there is to say to a process, and takes in at most so many bytes until it is gone.
-    pub fn converse(
-        &mut self,
-        candidate: Candidate,
-        said: &[Value],
-        most: usize,
-    ) -> Result<(Facts, Vec<Value>)> {
-        let Candidate { asked, mut talk, printed, .. } = candidate;
-        talk.allow(most);
-        said.iter().for_each(|value| talk.say(value));
-        let process = self.zygote.started(asked)?;
-        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
-        let mut heard = Vec::new();
-        let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
-        Ok((self.facts(Report::default(), running, end, end.cpu, false), heard))
-    }
-
     /// Both source and tests are run in one process.
     pub fn by_one_process(mut self, candidate: Candidate, code: &[u8]) -> Result<Facts> {
         let Candidate { asked, mut talk, printed, .. } = candidate;
@@ -287,7 +266,8 @@ impl Watch<'_> {
         Ok(Facts { cut, judge: ended, ..facts })
     }
 
-    fn facts(
+    /// What has been seen of a job.
+    pub fn facts(
         &self,
         report: Report,
         running: Running<'_>,
@@ -311,7 +291,7 @@ impl Watch<'_> {
     }
 
     /// Watches until the candidate is gone.
-    fn until_end(
+    pub fn until_end(
         &mut self,
         running: &mut Running<'_>,
         process: &Process,

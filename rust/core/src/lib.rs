@@ -35,6 +35,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
+mod answers;
 pub mod behaviour;
 mod clerk;
 pub mod closeness;

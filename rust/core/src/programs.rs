@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::behaviour::Behaviour;
 use crate::clerk::Program;
 use crate::config::Job;
-use crate::course::{Candidate, Watch};
+use crate::course::{Candidate, Watch, carried};
 use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::outputs::difference;
-use crate::report::{Failure, Seen};
+use crate::report::{Failure, Report, Seen};
+use crate::running::{Running, Watched};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
 use crate::verdict::{Execution, Facts, Killed, ended};
@@ -19,6 +20,8 @@ use crate::work::Case;
 
 /// How much of a text is kept for a failure; more than is shown.
 const KEPT: usize = 2 * SHOWN;
+/// What a program may say on its channel.
+const LITTLE: usize = 64 << 10;
 
 /// How one case went.
 #[derive(Debug)]
@@ -32,8 +35,26 @@ pub struct Run {
 impl Watch<'_> {
     /// Runs a program once.
     pub fn by_case(mut self, candidate: Candidate, program: Program) -> Result<Run> {
-        let (facts, said) = self.alone(candidate, program)?;
+        let message = Value::Tuple(vec![self.processes(), carried(program)]);
+        let (facts, said) = self.converse(candidate, &[message], LITTLE)?;
         Ok(Run { facts, said })
+    }
+
+    /// Says what there is to say to a process, and takes in at most so many bytes until it is gone.
+    pub fn converse(
+        &mut self,
+        candidate: Candidate,
+        said: &[Value],
+        most: usize,
+    ) -> Result<(Facts, Vec<Value>)> {
+        let Candidate { asked, mut talk, printed, .. } = candidate;
+        talk.allow(most);
+        said.iter().for_each(|value| talk.say(value));
+        let process = self.zygote.started(asked)?;
+        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
+        let mut heard = Vec::new();
+        let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
+        Ok((self.facts(Report::default(), running, end, end.cpu, false), heard))
     }
 }
 

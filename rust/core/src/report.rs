@@ -1,9 +1,10 @@
 //! What was said of a job: by its judge in records, or by the candidate itself in answers to a table.
 
+use crate::answers::{Answer, judge};
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
-use crate::table::{Call, Step, Table};
+use crate::table::{Call, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
 use crate::work::Work;
@@ -20,7 +21,9 @@ pub enum Seen {
 }
 
 impl Seen {
-    fn nothing() -> Self {
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
         Self::Text(String::new())
     }
 }
@@ -202,14 +205,6 @@ struct Reading {
     strict: bool,
 }
 
-/// What a call has come to.
-enum Answer {
-    Value(Value),
-    Raised(String, String),
-    /// Something that is not plain, of this type.
-    Foreign(String),
-}
-
 impl Reading {
     fn read(&mut self, tests: &Tests, table: &Table, answers: &[Value]) -> Finish {
         let Some((first, answers)) = answers.split_first() else {
@@ -364,43 +359,4 @@ fn changed(call: &Call, place: i64, changes: &[Value]) -> Result<Value, Finish> 
     }
     let arguments = call.arguments.items().unwrap_or_default();
     usize::try_from(place).ok().and_then(|place| arguments.get(place)).cloned().ok_or_else(garbled)
-}
-
-/// Why a test does not hold after this step; none if it still may.
-fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
-    let written = |text: &str| match text {
-        "" => Seen::Call(step.call.clone()),
-        text => Seen::Text(text.to_owned()),
-    };
-    let raised = |exception: &str, message: &str| Failure {
-        test,
-        kind: "raise".to_owned(),
-        call: written(&step.called),
-        got: Seen::nothing(),
-        expected: Seen::nothing(),
-        exception: exception.to_owned(),
-        message: bounded(&without_addresses(message), SHOWN),
-    };
-    // A message that is an expression is not evaluated.
-    let unlike = |got| {
-        let failure = raised("AssertionError", step.message.as_deref().unwrap_or_default());
-        let Some(operand) = step.check.expected() else {
-            return Failure { kind: "false".to_owned(), got, ..failure };
-        };
-        let expected = match step.expected.as_str() {
-            "" => Seen::Plain(operand.clone()),
-            text => Seen::Text(text.to_owned()),
-        };
-        Failure { kind: "value".to_owned(), call: written(&step.text), got, expected, ..failure }
-    };
-    let value = match answer {
-        Answer::Value(value) => value,
-        Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
-        Answer::Foreign(name) => return Some(unlike(Seen::Text(format!("<{name}>")))),
-    };
-    match step.check.holds(&value) {
-        Ok(true) => None,
-        Ok(false) => Some(unlike(Seen::Plain(value))),
-        Err(error) => Some(raised(&error.exception, &error.message)),
-    }
 }

@@ -143,10 +143,14 @@ SUITE_NAME = "__forge_suite__"
 """Is among the names that tests use if `unittest` runs some of them."""
 
 
-def sealed(package):
-    """Loads a package; a function that says whether its classes and functions are still what they are now."""
-    import_module(package)
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
+LATE = "IsolatedAsyncioTestCase"
+"""What `unittest` itself loads only when it is used."""
+
+
+def seal_unittest():
+    """Loads `unittest`; a function that says whether its classes and functions are still what they are now."""
+    import_module("unittest")
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "unittest"]
 
     def state():
         found = []
@@ -154,7 +158,7 @@ def sealed(package):
             for holder in (module, *(kind for kind in vars(module).values() if isinstance(kind, type))):
                 for name, value in list(vars(holder).items()):
                     value = getattr(value, "__func__", value)
-                    if isinstance(value, (type, types.FunctionType, property)):
+                    if name != LATE and isinstance(value, (type, types.FunctionType, property)):
                         found.append((name, value, getattr(value, "__code__", None)))
         return found
 
@@ -162,7 +166,7 @@ def sealed(package):
 
     def intact():
         now = state()
-        same = (a[0] == b[0] and a[1] is b[1] and a[2] is b[2] for a, b in zip(before, now))
+        same = (a[0] == b[0] and a[1] is b[1] and a[2] is b[2] for a, b in zip(before, now, strict=False))
         return len(before) == len(now) and all(same)
 
     return intact
@@ -191,7 +195,7 @@ def unpack(prepared, equal):
     setup, tests, probes, used = load_code(prepared)
     marks = {EQUAL: equal}
     if SUITE_NAME in used:
-        marks[INTACT] = sealed("unittest")
+        marks[INTACT] = seal_unittest()
     tests = [(ready(code), text, direct) for code, text, direct in tests]
     return ready(setup), tests, [ready(code) for code in probes], used
 

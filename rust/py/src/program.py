@@ -1,6 +1,7 @@
 """Runs a source as a program of its own. Executed in the driver's namespace, before any candidate exists."""
 
 import builtins
+import io
 import sys
 import typing
 
@@ -13,7 +14,8 @@ BROKEN_PIPE = 120
 
 def run_program(code):
     """The exit status of a program, and name and text of the exception that ended it, if one did."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    data = io.BufferedReader(io.FileIO(0, closefd=False))
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(data, encoding="utf-8", errors="surrogateescape")
     names = new_module("__main__")
     names["__builtins__"] = builtins
     builtins.exit = builtins.quit = sys.exit
