@@ -155,7 +155,8 @@ def seal_unittest():
     def state():
         found = []
         for module in modules:
-            for holder in (module, *(kind for kind in vars(module).values() if isinstance(kind, type))):
+            kinds = (kind for name, kind in vars(module).items() if isinstance(kind, type) and name != LATE)
+            for holder in (module, *kinds):
                 for name, value in list(vars(holder).items()):
                     value = getattr(value, "__func__", value)
                     if name != LATE and isinstance(value, (type, types.FunctionType, property)):
