@@ -79,6 +79,13 @@ def test_the_memory_limit_is_the_executables_own_address_space(sandbox):
     assert shell(sandbox, script.replace("9000000", "1000"), limits=Limits(memory=32 << 20)).outcome == Outcome.PASS
 
 
+def test_a_small_memory_limit_is_the_executables_alone(sandbox):
+    data = os.urandom(900_000)
+    execution = run(sandbox, "/usr/bin/cat", limits=Limits(memory=8 << 20), files={"x": data}, outputs=["x"])
+    assert (execution.outcome, execution.files) == (Outcome.PASS, {"x": data})
+    assert run(sandbox, "/usr/bin/cat", limits=Limits(memory=4096)).outcome in (Outcome.CRASH, Outcome.FAIL)
+
+
 def test_the_environment_is_the_one_given(sandbox):
     execution = run(sandbox, "/usr/bin/env", environment={"A": "1", "B": "x=y z"})
     assert sorted(execution.stdout.splitlines()) == ["A=1", "B=x=y z"]

@@ -93,6 +93,16 @@ def test_every_other_end_fails_its_case(leveled, source, exception, message):
     assert {(f.kind, f.exception, f.message) for f in execution.failures} == {("raise", exception, message)}
 
 
+def test_a_traceback_is_the_programs_own(sandbox):
+    lines = only(sandbox, "def f(): 1 / 0\nf()", Case()).stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert [line for line in lines if "File" in line] == [
+        '  File "<candidate>", line 2, in <module>',
+        '  File "<candidate>", line 1, in f',
+    ]
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+
+
 def test_limits_are_per_case_and_a_timeout_is_the_last(sandbox):
     burn = "import time\nend = time.process_time() + float(input())\nwhile time.process_time() < end: pass\nprint(1)"
     assert only(sandbox, burn, *[Case("0.6", "1")] * 3).outcome == Outcome.PASS

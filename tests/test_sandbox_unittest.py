@@ -122,6 +122,11 @@ def test_a_setup_may_hold_the_cases(sandbox):
     assert (wrong.tests_passed, [failure.test for failure in wrong.failures]) == (1, [0])
 
 
+def test_plain_asserts_in_methods_tell_as_much(sandbox):
+    [failure] = only(sandbox, ADD, case("assert add(1, 2) == 4")).failures
+    assert (failure.kind, failure.got, failure.expected) == ("value", "3", "4")
+
+
 def test_cases_without_methods_hold_nothing_and_static_skips_count_as_nothing(sandbox):
     assert only(sandbox, ADD, "import unittest\nclass A(unittest.TestCase): pass").outcome == Outcome.FAIL
     skipped = "import unittest\nclass A(unittest.TestCase):\n    @unittest.skip('x')\n    def test_a(self): 1 / 0\n"

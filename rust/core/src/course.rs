@@ -32,6 +32,7 @@ const JUDGE_CPU: u64 = 3600;
 /// After so many jobs a judge is replaced.
 const JUDGE_RETIREMENT: u32 = 256;
 const TOKEN_BYTES: usize = 16;
+const STEWARD_MEMORY: u64 = 64 << 20;
 
 /// A process for a source, which may be older than its job.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ fn request(role: Role, limits: &Limits, ahead: bool) -> Request {
     Request {
         role,
         cpu: limits.cpu.as_secs() + 2,
-        memory: limits.memory,
+        // A steward needs some itself, and gives its executable what the limits say.
+        memory: if role == Role::Command { limits.memory.max(STEWARD_MEMORY) } else { limits.memory },
         processes: limits.processes + COMPANY,
         files: limits.files,
         ahead,

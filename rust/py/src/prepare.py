@@ -92,6 +92,7 @@ def prepare_code(source, filename, direct):
     text = source.strip()
     simple = False
     if direct and is_suite(tree):
+        shown.visit(tree)
         tree.body = [node for node in tree.body if not is_main(node)] + ast.parse(SUITE, filename).body
         return compile(tree, filename, "exec", dont_inherit=True), text, False
     if direct and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):

@@ -42,7 +42,10 @@ def unhandled(error):
             return status, ("SystemExit", str(code)) if status else None
         print(code, file=sys.stderr)
         return 1, ("SystemExit", str(code)[:2000])
-    sys.excepthook(type(error), error, error.__traceback__)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals is globals():
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
     name, _, _, text = describe(error)
     return 1, (name, text)
 
