@@ -136,7 +136,7 @@ def test_files_that_do_not_fit_are_invalid(sandbox):
     assert shell(sandbox, "exit 0").outcome == Outcome.PASS
 
 
-@pytest.mark.parametrize("path", ["relative", "/no/such/path", "/", "/tmp", "/proc/self", "/dev/null"])
+@pytest.mark.parametrize("path", ["/dev/fd", "relative", "/no/such/path", "/", "/tmp", "/proc/self", "/dev/null"])
 def test_what_cannot_be_shown_is_refused_at_the_start(path):
     with pytest.raises(SandboxError, match="readable"):
         Sandbox(1, readable=[path])

@@ -144,7 +144,8 @@ class Sandbox:
         allow_shared: whether jobs whose tests cannot be kept apart may share a process with the program;
             if not, they end `refused`.
         readable: absolute paths of files and directories that programs and commands may read and execute
-            beside Python's library and the system's shared libraries.
+            beside Python's library and the system's shared libraries. A directory of installed packages that one
+            of them lies in is shown whole.
 
     Raises:
         SandboxError: this host gives less isolation than required, no worker can be started, or something that
@@ -305,7 +306,8 @@ def _shown(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     for path in shown:
         if not os.path.isabs(path) or not os.path.exists(path):
             raise SandboxError(f"{path} cannot be made readable", hint="name an absolute path that exists")
-        if path == "/" or any(_lies_in(path, own) for own in _OWN):
+        places = path, os.path.realpath(path)
+        if "/" in places or any(_lies_in(place, own) for place in places for own in _OWN):
             raise SandboxError(f"{path} cannot be made readable", hint="the sandbox has its own; name another place")
     return shown
 

@@ -21,6 +21,8 @@ pub struct Told {
     status: Option<i32>,
     /// Why the executable could not be started.
     failed: Option<String>,
+    /// Why the steward could not do its work.
+    broken: Option<String>,
     large: bool,
 }
 
@@ -75,6 +77,7 @@ impl Told {
                     told.status = i32::try_from(*status).ok();
                 }
                 [kind, reason] if *kind == Value::text("failed") => told.failed = Some(reason.lossy()),
+                [kind, reason] if *kind == Value::text("broken") => told.broken = Some(reason.lossy()),
                 [kind] if *kind == Value::text("large") => told.large = true,
                 _ => {}
             }
@@ -94,6 +97,9 @@ impl Told {
         }
         if let Some(reason) = &self.failed {
             return (Outcome::Invalid, reason.clone());
+        }
+        if let Some(reason) = &self.broken {
+            return (Outcome::Error, reason.clone());
         }
         if facts.cpu >= job.limits.cpu {
             return ended(Killed::Cpu);

@@ -42,10 +42,12 @@ struct Errand {
 /// Serves the supervisor once; returns the exit code. `contained` if nothing but the command runs in this PID
 /// namespace, `counted` if the number of processes may be limited.
 pub fn serve(proof: &SingleThread, mut channel: Channel, contained: bool, counted: bool) -> i32 {
+    let told = |kind: &str, reason: &str| Value::Tuple(vec![Value::text(kind), Value::text(reason)]);
     let answer = match see_to(proof, &mut channel, contained, counted) {
         Ok(answer) => answer,
         Err(Error::Closed) => return 1,
-        Err(error) => Value::Tuple(vec![Value::text("failed"), Value::text(&error.to_string())]),
+        Err(Error::Start(reason)) => told("failed", &reason),
+        Err(error) => told("broken", &error.to_string()),
     };
     i32::from(channel.send(&answer).is_err())
 }
@@ -55,7 +57,9 @@ fn see_to(proof: &SingleThread, channel: &mut Channel, contained: bool, counted:
         let (message, _) = channel.receive()?;
         match message.items() {
             Some([kind, Value::Bytes(name), Value::Bytes(piece)]) if *kind == Value::text("file") => {
-                put(&relative(name)?, piece).step(&format!("put {}", String::from_utf8_lossy(name)))?;
+                put(&relative(name)?, piece).map_err(|error| {
+                    Error::Start(format!("put {}: {error}", String::from_utf8_lossy(name)))
+                })?;
             }
             _ => break Errand::from_value(&message)?,
         }
