@@ -41,6 +41,28 @@ class Batch:
         probes: Sequence[bytes],
         limits: tuple[float, float, int, int, int, int],
     ) -> int | None: ...
+    def submit_calls(
+        self,
+        source: bytes,
+        calls: Sequence[bytes],
+        entry_point: bytes,
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
+    def submit_cases(
+        self,
+        source: bytes,
+        cases: Sequence[tuple[bytes, bytes, float]],
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
+    def submit_command(
+        self,
+        argv: Sequence[bytes],
+        files: Sequence[tuple[bytes, bytes]],
+        stdin: bytes,
+        outputs: Sequence[bytes],
+        environment: Sequence[tuple[bytes, bytes]],
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
     def next(self, patience: float) -> dict[str, Any] | None: ...
     def cancel(self) -> None: ...
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::queue::Prepared;
 use crate::value::Value;
+use crate::work::Work;
 
 /// How much isolation there is, from most to least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,6 +153,23 @@ pub struct Tests {
     pub setup: Vec<u8>,
     /// Expressions to evaluate after the tests.
     pub probes: Vec<Vec<u8>>,
+    /// What is to be done in place of tests, if anything.
+    pub work: Work,
+}
+
+impl Tests {
+    /// How many tests there are, of whatever form.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tests.len() + self.work.tests()
+    }
+
+    /// How many bytes are carried with a source, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = self.tests.iter().chain(&self.probes).map(|text| text.len() + 8).sum::<usize>();
+        self.setup.len() + self.entry_point.len() + texts
+    }
 }
 
 /// One program with its tests.
@@ -176,15 +194,20 @@ pub enum Role {
     Shared,
     /// Compiles, and looks at tests. Executes neither.
     Clerk,
+    /// Executes a source as a whole program.
+    Program,
+    /// Starts an executable, and sees to its files.
+    Command,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Candidate, Self::Judge, Self::Shared, Self::Clerk];
+    const ALL: [Self; 6] =
+        [Self::Candidate, Self::Judge, Self::Shared, Self::Clerk, Self::Program, Self::Command];
 
-    /// Whether a candidate's code runs in it.
+    /// Whether a candidate's code runs in it, or below it.
     #[must_use]
     pub fn is_hostile(self) -> bool {
-        matches!(self, Self::Candidate | Self::Shared)
+        matches!(self, Self::Candidate | Self::Shared | Self::Program | Self::Command)
     }
 
     fn number(self) -> i64 {

@@ -38,8 +38,11 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
+mod answers;
 pub mod behaviour;
 mod clerk;
+pub mod closeness;
+mod commands;
 pub mod config;
 mod course;
 pub mod equality;
@@ -47,10 +50,13 @@ pub mod error;
 mod integer;
 mod launch;
 pub mod outcome;
+mod outputs;
+mod programs;
 mod queue;
 pub mod report;
 mod running;
 pub mod shorten;
+mod steward;
 pub mod supervisor;
 pub mod table;
 mod talk;
@@ -59,6 +65,7 @@ pub mod text;
 pub mod value;
 pub mod verdict;
 pub mod wire;
+pub mod work;
 mod worker;
 pub mod zygote;
 

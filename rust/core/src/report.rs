@@ -1,12 +1,14 @@
 //! What was said of a job: by its judge in records, or by the candidate itself in answers to a table.
 
+use crate::answers::{Answer, judge};
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
-use crate::shorten::{shortened, weight};
-use crate::table::{Call, Check, Step, Table};
+use crate::shorten::weight;
+use crate::table::{Call, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
+use crate::work::Work;
 
 /// Something that a test or a probe saw.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +17,14 @@ pub enum Seen {
     Text(String),
     /// As a plain value, still to be written out.
     Plain(Value),
+    /// As a call, still to be written out.
+    Call(Call),
 }
 
 impl Seen {
-    fn nothing() -> Self {
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
         Self::Text(String::new())
     }
 
@@ -28,6 +34,7 @@ impl Seen {
         match self {
             Self::Text(text) => text.len(),
             Self::Plain(value) => weight(value),
+            Self::Call(call) => weight(&call.arguments) + weight(&call.named),
         }
     }
 }
@@ -40,11 +47,11 @@ pub struct Failure {
     /// `value`, `raise` or `false`.
     pub kind: String,
     /// What it was about.
-    pub call: String,
+    pub call: Seen,
     /// What the program answered.
     pub got: Seen,
     /// What was expected.
-    pub expected: String,
+    pub expected: Seen,
     /// The type of the exception.
     pub exception: String,
     /// Its text.
@@ -150,7 +157,7 @@ impl Report {
                 let [kind, call, got, expected, exception, message] =
                     [kind, call, got, expected, exception, message].map(Value::lossy);
                 self.out_of_memory |= exception == "MemoryError";
-                let got = Seen::Text(got);
+                let [call, got, expected] = [call, got, expected].map(Seen::Text);
                 self.failures.push(Failure { test, kind, call, got, expected, exception, message });
                 true
             }
@@ -189,7 +196,8 @@ impl Report {
     /// From the answers of a candidate to a table.
     #[must_use]
     pub fn from_answers(tests: &Tests, table: &Table, answers: &[Value]) -> Self {
-        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default() };
+        let strict = matches!(tests.work, Work::Calls(_));
+        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default(), strict };
         let finish = reading.read(tests, table, answers);
         Self { behaviour: reading.behaviour.hex(), finish: Some(finish), ..reading.report }
     }
@@ -210,16 +218,8 @@ pub fn needed(tests: &Tests, table: &Table) -> Vec<Vec<u8>> {
 struct Reading {
     report: Report,
     behaviour: Behaviour,
-}
-
-/// What a call has come to.
-enum Answer {
-    Value(Value),
-    Raised(String, String),
-    /// A value of a type that is not plain, and the plain value that it equals.
-    Like(String, Value),
-    /// A value of a type that is not plain, and equals nothing that is.
-    Foreign(String),
+    /// Whether there is no other way to judge the rest.
+    strict: bool,
 }
 
 impl Reading {
@@ -236,7 +236,7 @@ impl Reading {
         for (index, steps) in table.tests.iter().enumerate() {
             let mut failure = None;
             for step in steps {
-                match self.next(&step.call, &mut answers).and_then(|answer| compared(answer, &step.check)) {
+                match self.next(&step.call, &mut answers) {
                     Ok(answer) if failure.is_none() => failure = judge(index, step, answer),
                     Ok(_) => {}
                     Err(finish) => return finish,
@@ -253,7 +253,9 @@ impl Reading {
         }
         for call in &table.probes {
             match self.next(call, &mut answers) {
-                Ok(Answer::Like(name, _) | Answer::Foreign(name)) => return foreign(&name),
+                Ok(Answer::Like(name, ..) | Answer::Foreign(name, _)) if !self.strict => {
+                    return foreign(&name);
+                }
                 Ok(answer) => self.probe(answer),
                 Err(finish) => return finish,
             }
@@ -270,6 +272,7 @@ impl Reading {
                     let (name, entry) = (String::from_utf8_lossy(name), *name == names[0]);
                     match found.lossy().as_str() {
                         "function" => {}
+                        "other" if self.strict => {}
                         _ if name.is_empty() => {}
                         "other" if entry => {
                             return Err(Finish::Shared(format!("{name} is not a function")));
@@ -320,10 +323,12 @@ impl Reading {
                 let message = "a result is too large to be carried".to_owned();
                 Ok(Answer::Raised("OverflowError".to_owned(), message))
             }
-            ("like", [name, value]) if is_genuine(value) => {
-                Ok(Answer::Like(bounded(&name.lossy(), SHOWN), value.clone()))
+            ("like", [name, value, Value::Bool(equal), Value::Bool(near)]) if is_genuine(value) => {
+                Ok(Answer::Like(bounded(&name.lossy(), SHOWN), value.clone(), *equal, *near))
             }
-            ("foreign", [name]) => Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN))),
+            ("foreign", [name, Value::Bool(truth)]) => {
+                Ok(Answer::Foreign(bounded(&name.lossy(), SHOWN), *truth))
+            }
             ("exit", []) => Err(Finish::Exit("the program called sys.exit".to_owned())),
             _ => Err(garbled()),
         }
@@ -337,12 +342,17 @@ impl Reading {
                 exception: String::new(),
                 message: String::new(),
             },
+            Answer::Like(name, ..) | Answer::Foreign(name, _) => Probe {
+                value: None,
+                text: Seen::nothing(),
+                exception: "TypeError".to_owned(),
+                message: format!("a {name} is not a plain value"),
+            },
             Answer::Raised(exception, message) => {
                 self.report.out_of_memory |= exception == "MemoryError";
                 let message = bounded(&without_addresses(&message), SHOWN);
                 Probe { value: None, text: Seen::nothing(), exception, message }
             }
-            Answer::Like(..) | Answer::Foreign(_) => return,
         };
         self.report.probes.push(probe);
     }
@@ -360,19 +370,6 @@ fn foreign(name: &str) -> Finish {
     Finish::Shared(bounded(&format!("a result is a {name}"), SHOWN))
 }
 
-/// An answer that a check can look at: of a value that is not plain, only whether it equals one that is.
-fn compared(answer: Answer, check: &Check) -> Result<Answer, Finish> {
-    let identity = matches!(check, Check::Is(_) | Check::IsNot(_));
-    match answer {
-        Answer::Like(_, value) if !identity => Ok(Answer::Value(value)),
-        Answer::Foreign(name) if matches!(check, Check::Near(_) | Check::True | Check::False) => {
-            Err(foreign(&name))
-        }
-        Answer::Like(name, _) => Ok(Answer::Foreign(name)),
-        other => Ok(other),
-    }
-}
-
 fn garbled() -> Finish {
     Finish::Garbled("the program broke its channel: not an answer".to_owned())
 }
@@ -388,49 +385,4 @@ fn changed(call: &Call, place: i64, changes: &[Value]) -> Result<Value, Finish> 
     }
     let arguments = call.arguments.items().unwrap_or_default();
     usize::try_from(place).ok().and_then(|place| arguments.get(place)).cloned().ok_or_else(garbled)
-}
-
-/// Why a test does not hold after this step; none if it still may.
-fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
-    let failure = |kind: &str, call: &str, got, expected: &str, exception: &str, message: &str| Failure {
-        test,
-        kind: kind.to_owned(),
-        call: call.to_owned(),
-        got,
-        expected: expected.to_owned(),
-        exception: exception.to_owned(),
-        message: bounded(&without_addresses(message), SHOWN),
-    };
-    let raised =
-        |exception: &str, text: &str| failure("raise", &step.called, Seen::nothing(), "", exception, text);
-    let value = match answer {
-        Answer::Value(value) => value,
-        Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
-        Answer::Like(_, value) => value,
-        Answer::Foreign(name) => {
-            let (got, message) =
-                (Seen::Text(format!("<{name}>")), step.message.as_deref().unwrap_or_default());
-            return match step.check {
-                Check::NotEqual(_) | Check::IsNot(_) => None,
-                Check::Equal(_) => {
-                    Some(failure("value", &step.text, got, &step.expected, "AssertionError", message))
-                }
-                _ => Some(failure("false", &step.called, got, "", "AssertionError", message)),
-            };
-        }
-    };
-    // A message that is an expression is not evaluated.
-    let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());
-    match step.check.holds(&value) {
-        Ok(true) => None,
-        Ok(false) => {
-            let got = Seen::Plain(shortened(value));
-            Some(if matches!(step.check, Check::Equal(_)) {
-                failure("value", &step.text, got, &step.expected, assertion, message)
-            } else {
-                failure("false", &step.called, got, "", assertion, message)
-            })
-        }
-        Err(error) => Some(raised(&error.exception, &error.message)),
-    }
 }

@@ -3,8 +3,9 @@
 //! Nothing here decides anything: each function is one call (or one call and its argument block), and turns
 //! the answer into an `io::Result`. Together with `child`, the only place with `unsafe`.
 
-use std::ffi::CStr;
-use std::io;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -15,7 +16,7 @@ use libc::{c_int, c_long, c_ulong};
 mod files;
 
 pub use files::{
-    detach, free_space, mount, mount_flags, open_below, open_directory, pivot_root, reset_times,
+    detach, free_space, mount, mount_flags, open_below, open_directory, open_plain, pivot_root, reset_times,
 };
 
 /// What `wait4` says about a process that ended.
@@ -73,6 +74,19 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn memory_file(name: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: the name is a C string that outlives the call.
     Ok(owned(check_int(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) })?))
+}
+
+/// An anonymous file in memory that holds these bytes for good, at its beginning, closed on exec.
+pub fn sealed_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a C string that outlives the call.
+    let mut file = File::from(owned(check_int(unsafe { libc::memfd_create(name.as_ptr(), flags) })?));
+    file.write_all(bytes)?;
+    file.rewind()?;
+    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    // SAFETY: plain call on a descriptor that is open.
+    check_int(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    Ok(file.into())
 }
 
 /// Makes reads and writes on a descriptor return at once.
@@ -321,6 +335,25 @@ pub fn close_from(first: u32) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Turns this process into an executable; returns only if that fails.
+pub fn execute(argv: &[CString], environment: &[CString]) -> io::Result<()> {
+    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (arguments, variables) = (pointers(argv), pointers(environment));
+    let path = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: both lists end with a null pointer and hold C strings that outlive the call.
+    check_int(unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), variables.as_ptr()) }).map(drop)
+}
+
+/// Gives every signal that was ignored its usual effect again: that much survives an exec.
+pub fn default_signals() {
+    for signal in 1..=64 {
+        // SAFETY: no handler is installed; refused for the few signals that have no choice.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// Moves descriptors to the numbers 0, 1, 2 ... in the given order and closes everything else.

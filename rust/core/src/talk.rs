@@ -23,10 +23,9 @@ pub struct Talk {
     sent: usize,
     inbox: Inbox,
     received: usize,
-    /// How many more values may arrive.
-    expected: usize,
     /// How many values may still come.
     values: usize,
+    limit: usize,
     over: bool,
 }
 
@@ -42,11 +41,16 @@ impl Talk {
             sent: 0,
             inbox: Inbox::default(),
             received: 0,
-            expected: 1,
             values: MOST_VALUES,
+            limit: LIMIT,
             over: false,
         };
         Ok((talk, theirs))
+    }
+
+    /// Takes in at most so many bytes.
+    pub fn allow(&mut self, bytes: usize) {
+        self.limit = bytes;
     }
 
     /// Queues one value and sends what can be sent at once.
@@ -86,7 +90,7 @@ impl Talk {
                 Ok(count) => {
                     self.received += count;
                     self.inbox.push(&buffer[..count]);
-                    if self.received > LIMIT {
+                    if self.received > self.limit {
                         return Err(Error::Malformed("too much"));
                     }
                 }
@@ -96,16 +100,14 @@ impl Talk {
             }
         }
         while let Some(value) = self.inbox.pop_within(&mut self.values)? {
-            self.expected = self.expected.checked_sub(1).ok_or(Error::Malformed("too many answers"))?;
             heard.push(value);
         }
         Ok(())
     }
 
-    /// Starts counting anew what is received: so many values, and no more.
-    pub fn expect(&mut self, values: usize) {
+    /// Starts counting anew what is received.
+    pub fn clear(&mut self) {
         self.received = 0;
-        self.expected = values;
         self.values = MOST_VALUES;
     }
 
@@ -115,7 +117,7 @@ impl Talk {
     /// The peer is gone, sends something else, or takes too long.
     pub fn hear(&mut self, patience: Duration) -> Result<Value> {
         let until = Instant::now() + patience;
-        self.expect(1);
+        self.clear();
         let mut heard = Vec::new();
         loop {
             self.pump(&mut heard)?;

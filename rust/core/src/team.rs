@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::launch::{Launch, Zygote};
 use crate::queue::{Code, Form, Prepared};
 use crate::verdict::Facts;
+use crate::work::{Work, table};
 
 /// Candidates made ahead while there is work.
 const AHEAD: usize = 1;
@@ -87,9 +88,10 @@ impl Team {
         }
     }
 
-    /// Processes beside those of a candidate: launcher, zygote, clerks, a judge, candidates made ahead.
+    /// Processes beside those of a candidate: launcher, zygote, clerks, a judge, candidates made ahead, and the
+    /// next process of a program that is run several times or a command's steward.
     pub fn company(&self) -> u64 {
-        2 + 2 + 1 + self.ahead.len() as u64
+        2 + 2 + 1 + self.ahead.len() as u64 + 1
     }
 
     /// Begins to compile a job's source.
@@ -107,10 +109,15 @@ impl Team {
     }
 
     /// The form of a job's tests, found out the first time.
-    pub fn form<'a>(&mut self, job: &'a Job) -> &'a Form {
-        job.tests.form.get_or_init(|| {
-            self.examiner.form(&mut self.zygote, &job.tests.tests).map_or(Form::Code, Form::Table)
-        })
+    pub fn form<'a>(&mut self, job: &'a Job) -> Result<&'a Form> {
+        if let Some(form) = job.tests.form.get() {
+            return Ok(form);
+        }
+        let form = match &job.tests.tests.work {
+            Work::Calls(calls) => Form::Table(table(calls)?),
+            _ => self.examiner.form(&mut self.zygote, &job.tests.tests).map_or(Form::Code, Form::Table),
+        };
+        Ok(job.tests.form.get_or_init(|| form))
     }
 
     /// A job's tests as code, compiled the first time.

@@ -41,6 +41,10 @@ pub struct Execution {
     pub level: Level,
     /// Whether source and tests shared a process.
     pub shared: bool,
+    /// For a command: its exit status, or its signal made negative.
+    pub status: Option<i32>,
+    /// For a command: the files asked for that are there, by name.
+    pub files: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Execution {
@@ -51,7 +55,7 @@ impl Execution {
             index: 0,
             outcome,
             tests_passed: 0,
-            tests_total: job.tests.tests.tests.len(),
+            tests_total: job.tests.tests.count(),
             failures: Vec::new(),
             probes: Vec::new(),
             behaviour: String::new(),
@@ -63,6 +67,8 @@ impl Execution {
             memory: 0,
             level,
             shared: false,
+            status: None,
+            files: Vec::new(),
         }
     }
 }
@@ -136,7 +142,7 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
     };
     let (outcome, detail) = match facts.killed {
         Some(reason) => ended(reason),
-        None => ends.outcome(&report, tests.tests.len(), tests.probes.len()),
+        None => ends.outcome(&report, tests.count(), tests.probes.len()),
     };
     let behaviour = if facts.killed.is_none() && !matches!(report.finish, None | Some(Finish::Closed)) {
         report.behaviour
@@ -151,7 +157,7 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
         index: 0,
         outcome,
         tests_passed: report.held,
-        tests_total: tests.tests.len(),
+        tests_total: tests.count(),
         failures: report.failures,
         probes: report.probes,
         behaviour,
@@ -163,10 +169,14 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
         memory: facts.candidate.memory,
         level: facts.level,
         shared: facts.shared,
+        status: None,
+        files: Vec::new(),
     }))
 }
 
-fn ended(reason: Killed) -> (Outcome, String) {
+/// What it means that a job was ended from outside.
+#[must_use]
+pub fn ended(reason: Killed) -> (Outcome, String) {
     let (outcome, detail) = match reason {
         Killed::Wall => (Outcome::Timeout, "wall limit"),
         Killed::Cpu => (Outcome::Timeout, "CPU limit"),

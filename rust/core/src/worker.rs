@@ -7,15 +7,18 @@ use std::fs::File;
 use std::sync::{Arc, RwLock};
 
 use crate::clerk::Program;
+use crate::commands;
 use crate::config::{Confinement, Level, Limits, Role};
 use crate::course::{Candidate, Watch, not_a_program};
 use crate::error::{Error, Result};
 use crate::launch::Launch;
 use crate::outcome::Outcome;
+use crate::programs::Record;
 use crate::queue::{Form, Prepared, Queue, Ticket};
 use crate::table::Table;
 use crate::team::Team;
 use crate::verdict::{Conclusion, Execution, Facts, Killed, conclude};
+use crate::work::{Case, Command, Work};
 
 /// How often a zygote that does not start is tried again before a job is given up.
 const START_ATTEMPTS: u32 = 3;
@@ -156,6 +159,9 @@ impl Worker {
     /// Sees one job to its end; none if it was cancelled or is to be run again.
     fn attempt(&mut self, ticket: &Ticket) -> Result<Option<Execution>> {
         let (job, level) = (&ticket.job, self.confinement.level);
+        if let Work::Command(command) = &job.tests.tests.work {
+            return self.by_command(ticket, command);
+        }
         let plain = self.ensure(false)?;
         let program = plain.program(job);
         let wide = match &program {
@@ -163,7 +169,10 @@ impl Worker {
             Program::Code(_, wide) => *wide,
             Program::Source(_) => true,
         };
-        let facts = match self.reader()?.form(job) {
+        if let Work::Cases(cases) = &job.tests.tests.work {
+            return self.by_cases(ticket, &program, cases, wide);
+        }
+        let facts = match self.reader()?.form(job)? {
             Form::Table(table) => self.by_table(ticket, program, table, wide)?,
             Form::Code => self.by_judge(ticket, program, wide)?,
         };
@@ -182,23 +191,28 @@ impl Worker {
 
     /// What follows from the facts; nothing if the job was cancelled, or starved and is to be run alone.
     fn settled(&self, ticket: &Ticket, facts: Facts) -> Option<Conclusion> {
+        (!self.is_void(ticket, &facts)).then(|| conclude(&ticket.job, facts))
+    }
+
+    /// Whether nothing follows from the facts.
+    fn is_void(&self, ticket: &Ticket, facts: &Facts) -> bool {
         if facts.killed == Some(Killed::Cancelled) {
-            return None;
+            return true;
         }
-        let limits = ticket.job.limits;
         let slow = facts.killed == Some(Killed::Wall) && facts.starved;
-        if slow && !ticket.alone && facts.candidate.cpu < limits.cpu.mul_f64(0.9) {
+        if slow && !ticket.alone && facts.candidate.cpu < ticket.job.limits.cpu.mul_f64(0.9) {
             self.shared.queue.give_back(Ticket { alone: true, ..ticket.clone() });
-            return None;
+            return true;
         }
-        Some(conclude(&ticket.job, facts))
+        false
     }
 
     /// Takes the next job off the queue and has its source compiled.
     fn look_ahead(&mut self) {
         if self.next.is_none() {
             self.next = self.shared.queue.try_take(self.preferred().as_ref());
-            if let (Some(next), Some(plain)) = (&self.next, &mut self.plain) {
+            let next = self.next.as_ref().filter(|next| !next.job.tests.tests.work.is_command());
+            if let (Some(next), Some(plain)) = (next, &mut self.plain) {
                 plain.begin(&next.job);
             }
         }
@@ -229,6 +243,55 @@ impl Worker {
         let candidate =
             Candidate::ask(&mut self.ensure(wide)?.zygote, Role::Shared, &ticket.job.limits, false)?;
         self.watch(ticket, wide)?.by_one_process(candidate, &code.bytes)
+    }
+
+    /// Runs a whole program once for each case. The process for the next case is made while one runs.
+    fn by_cases(
+        &mut self,
+        ticket: &Ticket,
+        program: &Program,
+        cases: &[Case],
+        wide: bool,
+    ) -> Result<Option<Execution>> {
+        let limits = ticket.job.limits;
+        let mut record = Record::new(&ticket.job);
+        let mut waiting: Option<Candidate> = None;
+        let mut void = false;
+        self.ensure(wide)?;
+        self.look_ahead();
+        for (index, case) in cases.iter().enumerate() {
+            let team = self.ensure(wide)?;
+            let mut ask =
+                |case: &Case| Candidate::with_input(&mut team.zygote, Role::Program, &limits, &case.stdin);
+            let candidate = waiting.take().map_or_else(|| ask(case), Ok)?;
+            waiting = cases.get(index + 1).map(ask).transpose()?;
+            let run = self.watch(ticket, wide)?.by_case(candidate, program.clone())?;
+            void = self.is_void(ticket, &run.facts);
+            if void || !record.add(index, case, run) {
+                break;
+            }
+        }
+        if let Some(candidate) = waiting {
+            candidate.dismiss(&mut self.ensure(wide)?.zygote)?;
+        }
+        let blank = Execution::blank(&ticket.job, self.confinement.level, Outcome::Error, "");
+        Ok((!void).then(|| record.execution(blank)))
+    }
+
+    fn by_command(&mut self, ticket: &Ticket, command: &Command) -> Result<Option<Execution>> {
+        let (job, level) = (&ticket.job, self.confinement.level);
+        if let Some(reason) = command.obstacle(level) {
+            return Ok(Some(Execution::blank(job, level, Outcome::Refused, reason)));
+        }
+        let zygote = &mut self.ensure(false)?.zygote;
+        let candidate = Candidate::with_input(zygote, Role::Command, &job.limits, &command.stdin)?;
+        self.look_ahead();
+        let (facts, told) = self.watch(ticket, false)?.by_command(candidate, command)?;
+        if self.is_void(ticket, &facts) {
+            return Ok(None);
+        }
+        let blank = Execution::blank(job, level, Outcome::Error, "");
+        Ok(Some(commands::conclude(job, command, facts, told, blank)))
     }
 
     fn watch<'a>(&'a mut self, ticket: &'a Ticket, wide: bool) -> Result<Watch<'a>> {

@@ -16,6 +16,7 @@ use crate::jail::Jail;
 use crate::root;
 use crate::scratch::Scratch;
 use crate::seccomp::{CandidateFilter, Processes};
+use crate::steward;
 use crate::sys;
 use crate::value::Value;
 use crate::wire::Channel;
@@ -193,6 +194,7 @@ impl<H: Host> Zygote<'_, H> {
         let installed = match fds.as_slice() {
             [channel] => [null, null, null, channel.as_fd()],
             [out, err, channel] => [null, out.as_fd(), err.as_fd(), channel.as_fd()],
+            [input, out, err, channel] => [input.as_fd(), out.as_fd(), err.as_fd(), channel.as_fd()],
             _ => return Err(Error::Malformed("descriptors")),
         };
         match self.make(&request, &installed) {
@@ -241,8 +243,12 @@ impl<H: Host> Zygote<'_, H> {
                 CandidateFilter::new(Processes::Forbidden(own))?.raise()?;
             }
         }
+        let channel = Channel::new(sys::adopt(CHANNEL));
+        if request.role == Role::Command {
+            return Ok(steward::serve(&self.proof, channel, self.level == Level::Full, self.own_user));
+        }
         let duty = Duty { role: request.role, ahead: request.ahead, counted: self.own_user };
-        Ok(self.host.play(duty, Channel::new(sys::adopt(CHANNEL))))
+        Ok(self.host.play(duty, channel))
     }
 
     fn limit(&self, request: &Request) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::zygote::Driver;
 
 /// The functions that look at tests, each with its sources.
 const TABULATE: (&str, &[&str]) = ("tabulate", &[include_str!("constants.py"), include_str!("clerk.py")]);
-const PREPARE: (&str, &[&str]) = ("prepare", &[include_str!("prepare.py")]);
+const PREPARE: (&str, &[&str]) =
+    ("prepare", &[concat!("SUITE = r'''", include_str!("suite.py"), "'''\n"), include_str!("prepare.py")]);
 
 /// Answers the supervisor until it goes away; returns the exit code.
 pub fn serve(py: Python<'_>, driver: &Driver, mut supervisor: Channel) -> i32 {

@@ -94,6 +94,21 @@ def kinds(names, wanted):
     return found
 
 
+def unboxed(value):
+    """A value with plain numbers in the place of numpy's, which are equal to them."""
+    boxes = sys.modules["numpy"].generic if "numpy" in sys.modules else ()
+
+    def plain(value):
+        kind = type(value)
+        if isinstance(value, boxes):
+            return value.item()
+        if kind in (list, tuple, set, frozenset):
+            return kind(map(plain, value))
+        return {plain(key): plain(item) for key, item in value.items()} if kind is dict else value
+
+    return plain(value)
+
+
 def describe(error):
     """Name of an exception's type, of the built-in type it descends from, its arguments and its text."""
     kind = type(error)
@@ -128,16 +143,50 @@ def recreate(name, base, arguments, text):
 
 EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
+INTACT = "\0forge intact\0"
+"""Stands likewise for a function that says whether `unittest` is what it was."""
+SUITE_NAME = "__forge_suite__"
+"""Is among the names that tests use if `unittest` runs some of them."""
 
 
-def with_equal(code, equal):
+LATE = "IsolatedAsyncioTestCase"
+"""What `unittest` itself loads only when it is used."""
+
+
+def seal_unittest():
+    """Loads `unittest`; a function that says whether its classes and functions are still what they are now."""
+    import_module("unittest")
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "unittest"]
+
+    def state():
+        found = []
+        for module in modules:
+            kinds = (kind for name, kind in vars(module).items() if isinstance(kind, type) and name != LATE)
+            for holder in (module, *kinds):
+                for name, value in list(vars(holder).items()):
+                    value = getattr(value, "__func__", value)
+                    if name != LATE and isinstance(value, (type, types.FunctionType, property)):
+                        found.append((name, value, getattr(value, "__code__", None)))
+        return found
+
+    before = state()
+
+    def intact():
+        now = state()
+        same = (a[0] == b[0] and a[1] is b[1] and a[2] is b[2] for a, b in zip(before, now, strict=False))
+        return len(before) == len(now) and all(same)
+
+    return intact
+
+
+def with_equal(code, marks):
     """Puts the comparison where the mark for it stands: among the constants, where no name reaches it."""
     constants = []
     for constant in code.co_consts:
-        if type(constant) is str and constant == EQUAL:
-            constant = equal
+        if type(constant) is str and constant in marks:
+            constant = marks[constant]
         elif type(constant) is types.CodeType:
-            constant = with_equal(constant, equal)
+            constant = with_equal(constant, marks)
         constants.append(constant)
     return code.replace(co_consts=tuple(constants))
 
@@ -148,9 +197,12 @@ def unpack(prepared, equal):
     def ready(code):
         if type(code) is tuple:
             return EXCEPTIONS[code[0]](code[1])
-        return code and with_equal(code, equal)
+        return code and with_equal(code, marks)
 
     setup, tests, probes, used = load_code(prepared)
+    marks = {EQUAL: equal}
+    if SUITE_NAME in used:
+        marks[INTACT] = seal_unittest()
     tests = [(ready(code), text, direct) for code, text, direct in tests]
     return ready(setup), tests, [ready(code) for code in probes], used
 

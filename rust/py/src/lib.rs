@@ -10,6 +10,7 @@ mod clerk;
 mod convert;
 mod fair;
 mod judge;
+mod program;
 mod proxy;
 mod records;
 mod sandbox;

@@ -33,7 +33,7 @@ impl<'py> Judge<'py> {
                 };
                 let raised = call.as_ref().is_some_and(|call| call.raised);
                 let rendered = call.as_ref().filter(|_| !direct).map(|call| call.text(py));
-                let about = rendered.unwrap_or_else(|| text.to_owned());
+                let about = method(py, &error).or(rendered).unwrap_or_else(|| text.to_owned());
                 let returned = call.and_then(|call| call.returned);
                 let got = returned.map_or(String::new(), |value| {
                     to_object(py, &value).map_or(String::new(), |object| shown(&object))
@@ -110,4 +110,9 @@ impl<'py> Judge<'py> {
         self.desk.record("probe", fields);
         Ok(())
     }
+}
+
+/// The method of a `unittest` test that raised an exception, as `suite.py` notes it.
+fn method(py: Python<'_>, error: &PyErr) -> Option<String> {
+    error.value(py).getattr("forge_test").ok()?.extract().ok()
 }

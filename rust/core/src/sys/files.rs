@@ -77,6 +77,13 @@ pub fn open_below(directory: BorrowedFd<'_>, path: &CStr, write: bool) -> io::Re
     })?))
 }
 
+/// Opens what lies in a directory for reading, without following a link or waiting for anything.
+pub fn open_plain(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: the pointer is to a C string that outlives the call.
+    Ok(owned(check_int(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) })?))
+}
+
 /// Sets a file's times to the epoch.
 pub fn reset_times(path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
