@@ -48,21 +48,25 @@ struct Seat {
 #[derive(Debug, Default)]
 pub struct Clerk {
     seat: Option<Seat>,
+    /// Questions so far; each answer carries the number of its own.
+    asked: i64,
+    /// Whether the source that was begun last is with the clerk.
+    begun: bool,
 }
 
 impl Clerk {
     /// Begins to compile a source; [`Clerk::program`] gives the result.
     pub fn begin(&mut self, zygote: &mut Zygote, source: &[u8]) {
-        if source.len() <= MOST_SOURCE
-            && let Ok(seat) = self.seat(zygote)
-        {
-            seat.talk.say(&Value::Tuple(vec![Value::text("compile"), Value::Str(source.to_vec())]));
-            seat.owed += 1;
-        }
+        // A source that is left out must not be given the answer to the one before it.
+        self.begun = source.len() <= MOST_SOURCE
+            && self.ask(zygote, vec![Value::text("compile"), Value::Str(source.to_vec())]);
     }
 
     /// The source that was begun last, compiled; those begun before are thrown away.
     pub fn program(&mut self, source: &[u8]) -> Program {
+        if !std::mem::take(&mut self.begun) {
+            return Program::Source(source.to_vec());
+        }
         match self.answer(COMPILE_PATIENCE) {
             Ok(Value::Tuple(items)) => match items.as_slice() {
                 [kind, Value::Bytes(code), Value::Bool(wide)] if *kind == Value::text("code") => {
@@ -99,17 +103,26 @@ impl Clerk {
 
     fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Option<Value> {
         let texts = |texts: &[Vec<u8>]| Value::List(texts.iter().cloned().map(Value::Str).collect());
-        let question = Value::Tuple(vec![
+        let question = vec![
             Value::text(question),
             Value::Str(tests.setup.clone()),
             texts(&tests.tests),
             texts(&tests.probes),
             Value::Str(tests.entry_point.clone()),
-        ]);
-        let seat = self.seat(zygote).ok()?;
-        seat.talk.say(&question);
+        ];
+        if self.ask(zygote, question) { self.answer(LOOK_PATIENCE).ok() } else { None }
+    }
+
+    /// Puts a question; false if there is no clerk to be had.
+    fn ask(&mut self, zygote: &mut Zygote, mut question: Vec<Value>) -> bool {
+        self.asked += 1;
+        question.push(Value::Int(self.asked));
+        let Ok(seat) = self.seat(zygote) else {
+            return false;
+        };
+        seat.talk.say(&Value::Tuple(question));
         seat.owed += 1;
-        self.answer(LOOK_PATIENCE).ok()
+        true
     }
 
     /// The answer to the last question; those to earlier ones are thrown away.
@@ -129,7 +142,10 @@ impl Clerk {
         if last.is_err() || seat.answered >= RETIREMENT {
             self.dismiss();
         }
-        last
+        match last?.items() {
+            Some([Value::Int(number), answer]) if *number == self.asked => Ok(answer.clone()),
+            _ => Err(Error::Malformed("an answer to another question")),
+        }
     }
 
     /// Sends the clerk home.

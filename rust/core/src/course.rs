@@ -225,6 +225,8 @@ impl Watch<'_> {
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
         let report = Report::from_answers(tests, table, &heard);
+        drop(heard);
+        talk.end();
         Ok(self.facts(report, running, end, end.cpu, false))
     }
 
@@ -240,6 +242,8 @@ impl Watch<'_> {
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
         let report = Report::from_records(&heard, &token);
+        drop(heard);
+        talk.end();
         Ok(self.facts(report, running, end, end.cpu, true))
     }
 

@@ -418,6 +418,15 @@ pub fn random(buffer: &mut [u8]) -> io::Result<()> {
     }
 }
 
+/// Gives memory that is free, but kept for later, back to the system.
+pub fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: plain call.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Ends this process at once, without any clean-up of the language.
 pub fn exit(code: c_int) -> ! {
     // SAFETY: ends the process.

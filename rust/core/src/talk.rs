@@ -15,6 +15,9 @@ const LIMIT: usize = 64 << 20;
 /// The most values that it may send: a byte can be a value, and a value takes far more than a byte here.
 const MOST_VALUES: usize = 4 << 20;
 
+/// After so many bytes, what was received is given back to the system, and not kept for the next.
+const LARGE: usize = 1 << 20;
+
 /// A stream to a process that is not trusted to read or write.
 #[derive(Debug)]
 pub struct Talk {
@@ -105,10 +108,23 @@ impl Talk {
         Ok(())
     }
 
-    /// Starts counting anew what is received.
+    /// Starts counting anew what is received. To be called when what was heard is no longer needed.
     pub fn clear(&mut self) {
+        if self.received > LARGE {
+            self.inbox.shrink();
+            sys::release_memory();
+        }
         self.received = 0;
         self.values = MOST_VALUES;
+    }
+
+    /// Closes the stream, and keeps none of the memory that it took. To be called when what was heard is gone.
+    pub fn end(self) {
+        let large = self.received > LARGE;
+        drop(self);
+        if large {
+            sys::release_memory();
+        }
     }
 
     /// Waits for one value.

@@ -103,6 +103,11 @@ impl Inbox {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Keeps no more memory than what has arrived needs.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// The next whole value, if there is one.
     ///
     /// # Errors

@@ -43,7 +43,14 @@ fn answer() -> impl Strategy<Value = Value> {
     let changes = proptest::collection::vec(value(), 0..3).prop_map(Value::List);
     let reply = prop_oneof![
         value().prop_map(|value| vec![Value::text("value"), value]),
-        (value(), value()).prop_map(|(name, value)| vec![Value::text("like"), name, value]),
+        (value(), value(), any::<bool>(), any::<bool>()).prop_map(|(name, value, equal, near)| vec![
+            Value::text("like"),
+            name,
+            value,
+            Value::Bool(equal),
+            Value::Bool(near)
+        ]),
+        any::<bool>().prop_map(|truth| vec![Value::text("foreign"), Value::text("A"), Value::Bool(truth)]),
         value().prop_map(|place| vec![Value::text("argument"), place]),
         proptest::collection::vec(value(), 0..5),
     ];
@@ -84,7 +91,14 @@ fn claimed(answer: &Value) -> Option<Value> {
     };
     match reply.as_slice() {
         [kind, value] if *kind == Value::text("value") => Some(value.clone()),
-        [kind, _, value] if *kind == Value::text("like") => Some(value.clone()),
+        [kind, _, value, Value::Bool(true), Value::Bool(_)] if *kind == Value::text("like") => {
+            Some(value.clone())
+        }
+        // True of itself, though it equals nothing.
+        [kind, _, _, Value::Bool(false), Value::Bool(_)] if *kind == Value::text("like") => {
+            Some(Value::Bool(true))
+        }
+        [kind, _, truth] if *kind == Value::text("foreign") => Some(truth.clone()),
         [kind, Value::Int(0)] if *kind == Value::text("argument") => {
             let changed = changes.iter().find_map(|change| match change.items() {
                 Some([Value::Int(0), value]) => Some(value.clone()),

@@ -16,7 +16,8 @@ const PREPARE: (&str, &[&str]) =
 /// Answers the supervisor until it goes away; returns the exit code.
 pub fn serve(py: Python<'_>, driver: &Driver, mut supervisor: Channel) -> i32 {
     let (mut tabulate, mut prepare) = (None, None);
-    while let Ok((Value::Tuple(question), _)) = supervisor.receive() {
+    while let Ok((Value::Tuple(mut question), _)) = supervisor.receive() {
+        let number = question.pop().unwrap_or(Value::None);
         let answer = match question.as_slice() {
             [kind, Value::Str(source)] if *kind == Value::text("compile") => compile(py, driver, source),
             [kind, setup, tests, probes, _] if *kind == Value::text("prepare") => {
@@ -27,7 +28,7 @@ pub fn serve(py: Python<'_>, driver: &Driver, mut supervisor: Channel) -> i32 {
             }
             _ => return 1,
         };
-        if supervisor.send(&answer.unwrap_or(Value::None)).is_err() {
+        if supervisor.send(&Value::Tuple(vec![number, answer.unwrap_or(Value::None)])).is_err() {
             return 0;
         }
     }

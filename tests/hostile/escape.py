@@ -1,0 +1,77 @@
+"""Programs that want out: to files, processes, kernel objects, privileges."""
+
+from __future__ import annotations
+
+from kit import escape
+
+PROGRAMS = (
+    escape("reads the users", "open('/etc/passwd').read()"),
+    escape("reads the home of root", "os.listdir(os.path.expanduser('~root'))\nos.stat('/root/.profile')", ""),
+    escape("reads the processes", "os.listdir('/proc/self')"),
+    escape("reads the kernel's settings", "os.listdir('/sys/kernel')"),
+    escape("reads its environment", "os.environ['PATH']"),
+    escape("reads the caller's files", "open(os.environ.get('SENTINEL') or '/SENTINEL').read()"),
+    escape("sees installed packages", "sys.path.append(os.environ.get('PACKAGES', ''))\nimport pytest"),
+    escape("writes to the library", "open(os.path.join(os.path.dirname(os.__file__), 'x.py'), 'w')", ""),
+    escape("writes to the root", "open('/escaped', 'w')", ""),
+    escape("deletes the library", "os.remove(os.__file__)", ""),
+    escape("opens a socket", "socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()"),
+    escape("opens a local socket", "socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close()"),
+    escape("looks up a name", "socket.getaddrinfo('localhost', 80)"),
+    escape("signals its parent", "need(os.getppid() > 0)\nos.kill(os.getppid(), 0)"),
+    escape("looks for other processes", "need(any(exists(pid) for pid in range(2, 5000)))", least="full"),
+    escape("attaches to its parent", "call('ptrace', 16, os.getppid() or 2, 0, 0)", ""),
+    escape("makes a user namespace", "call('unshare', 0x10000000)"),
+    escape("makes a namespace by clone", "call('syscall', 56, 0x10000000 | 17, 0, 0, 0, 0) or os._exit(0)", ""),
+    escape("makes a namespace by the newer clone", "call('syscall', 435, 0, 0) or os._exit(0)", ""),
+    escape("mounts", "call('mount', b'none', b'/tmp', b'tmpfs', 0, None)", ""),
+    escape("changes its root", "os.chroot('/tmp')", ""),
+    escape("becomes root", "os.setuid(0)", ""),
+    escape("loads a kernel program", "call('syscall', 321, 0, None, 0)", ""),
+    escape("makes a submission ring", "call('syscall', 425, 1, ctypes.create_string_buffer(256))", ""),
+    escape("makes a shared segment", "call('shmget', 77, 4096, 0o1666)"),
+    escape("keeps a key", "call('syscall', 248, b'user', b'k', b'v', 1, -4)", ""),
+    escape("calls what the filter does not know", "call('syscall', 0x40000000 + 39)", ""),
+    escape("runs another program", "import subprocess\nsubprocess.run(['/bin/sh', '-c', 'true'], check=True)"),
+    escape("runs the interpreter again", "import subprocess\nsubprocess.run([sys.executable, '-c', ''], check=True)"),
+    escape("opens a device", "os.open('/dev/full', os.O_RDWR)"),
+    escape("makes a device", "os.mknod('disk', 0o60666, os.makedev(8, 0))", ""),
+    escape("sets the clock", "time.clock_settime(time.CLOCK_REALTIME, 0)", ""),
+    escape("lifts its limits", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))", ""),
+    escape("holds on to a descriptor", "need(any(is_open(fd) for fd in range(4, 1024)))", ""),
+    escape(
+        "walks up by a descriptor",
+        "here = os.open('/', os.O_RDONLY)\nos.open('../../etc/passwd', os.O_RDONLY, dir_fd=here)",
+    ),
+    escape("reads through a link", "os.symlink('/etc/passwd', 'link')\nopen('link').read()"),
+    escape("opens a terminal", "os.open('/dev/tty', os.O_RDWR)", ""),
+    escape("reads its parent's memory", "call('process_vm_readv', os.getppid() or 2, None, 0, None, 0, 0)", ""),
+    escape(
+        "takes a descriptor of its parent's",
+        "call('syscall', 438, call('syscall', 434, os.getppid() or 2, 0), 0, 0)",
+        "",
+    ),
+    escape("watches files", "call('inotify_init1', 0)"),
+    escape("makes a file without a name", "os.memfd_create('x')"),
+    escape("marks a file by the newest call", "call('syscall', 469, -100, b'/tmp', b'\\0' * 24, 24, 0)", ""),
+    escape("makes a named queue", "call('mq_open', b'/q', os.O_CREAT | os.O_RDWR, 0o600, None)", ""),
+    escape("makes a named semaphore", "need(ctypes.CDLL(None).sem_open(b'/s', os.O_CREAT, 0o600, 1))", ""),
+    escape("raises its priority", "os.setpriority(os.PRIO_PROCESS, 0, -5)", ""),
+    escape("counts the machine's events", "call('syscall', 298, ctypes.create_string_buffer(128), 0, -1, -1, 0)", ""),
+    escape("loads a module into the kernel", "call('syscall', 313, 0, b'', 0)", ""),
+    escape("reads the kernel's log", "need(call('klogctl', 3, ctypes.create_string_buffer(99), 99))", ""),
+    escape("writes over its own interpreter", "open(sys.executable or os.__file__, 'r+b')", ""),
+    escape(
+        "gets a capability",
+        "call('prctl', 23, 21) or need(False)\ncall('capset', b'\\x22\\x05\\x08\\x20\\0\\0\\0\\0', b'\\xff' * 24)",
+        "",
+    ),
+    escape(
+        "calls by another door",
+        "import mmap\nneed(os.uname().machine == 'x86_64')\n"
+        "page = mmap.mmap(-1, 4096, prot=7)\npage.write(bytes.fromhex('b814000000cd80c3'))\n"
+        "need(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))() > 0)",
+        "",
+        "fail crash",
+    ),
+)
