@@ -137,17 +137,17 @@ def test_an_answer_is_executed_once_however_often_it_is_given(domain: PythonDoma
 
 
 def test_feedback_is_the_same_on_every_run_and_names_what_went_wrong(domain: PythonDomain) -> None:
-    problem = Problem(
-        "p", "python", "train", 'def f(x):\n    """F."""\n',
-        {"entry_point": "f", "asserts": ["assert f(1) == 2"]}, "",
-    )  # fmt: skip
-    bodies = {
-        "    return 3": "f(1) returned 3, expected 2",
-        "    return 1 / 0": "f(1) raised ZeroDivisionError: division by zero",
-        "    return (": "SyntaxError: '(' was never closed",
-        "    return object()": "the answer gives or takes a value that is not plain data",
-        "": "there is no code in the answer",
+    plain, drained = "assert f(1) == 2", "assert list(f(1)) == [2]"
+    told = {
+        (plain, "    return 3"): "f(1) returned 3, expected 2",
+        (plain, "    return 1 / 0"): "f(1) raised ZeroDivisionError: division by zero",
+        (plain, "    return ("): "SyntaxError: '(' was never closed",
+        (plain, "    return object()"): "f(1) returned <object>, expected 2",
+        (drained, "    return iter([2])"): "the answer gives or takes a value that is not plain data",
+        (plain, ""): "there is no code in the answer",
     }
-    for body, told in bodies.items():
+    for (test, body), feedback in told.items():
+        tests = {"entry_point": "f", "asserts": [test]}
+        problem = Problem("p", "python", "train", 'def f(x):\n    """F."""\n', tests, "")
         tried = Attempt("a", "p", 0, body, "stop", "test")
-        assert next(domain.judge([(problem, tried)])).feedback == told
+        assert next(domain.judge([(problem, tried)])).feedback == feedback

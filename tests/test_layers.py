@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 
 ROWS = (
-    {"types", "errors", "stats", "feedback"},
+    {"types", "errors", "stats", "feedback", "forms"},
     {"protocols", "config", "store", "prompts", "sandbox", "extract"},
     {"samples", "lines"},
     {"nano"},

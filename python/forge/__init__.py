@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from forge.types import Outcome
 
 if TYPE_CHECKING:
-    from forge.sandbox import Execution, Job, Limits, Sandbox
+    from forge.sandbox import Call, Case, Command, Execution, Job, Limits, Sandbox
 
 __version__ = "0.1.0"
 
-__all__ = ["Execution", "Job", "Limits", "Outcome", "Sandbox", "__version__"]
+__all__ = ["Call", "Case", "Command", "Execution", "Job", "Limits", "Outcome", "Sandbox", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

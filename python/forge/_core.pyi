@@ -22,6 +22,8 @@ class Supervisor:
         workers: int,
         allow_shared: bool,
         limits: tuple[float, float, int, int, int, int],
+        modules: Sequence[str],
+        packages: Sequence[str],
     ) -> Supervisor: ...
     @property
     def level(self) -> str: ...
@@ -37,6 +39,28 @@ class Batch:
         entry_point: bytes,
         setup: bytes,
         probes: Sequence[bytes],
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
+    def submit_calls(
+        self,
+        source: bytes,
+        calls: Sequence[bytes],
+        entry_point: bytes,
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
+    def submit_cases(
+        self,
+        source: bytes,
+        cases: Sequence[tuple[bytes, bytes, float]],
+        limits: tuple[float, float, int, int, int, int],
+    ) -> int | None: ...
+    def submit_command(
+        self,
+        argv: Sequence[bytes],
+        files: Sequence[tuple[bytes, bytes]],
+        stdin: bytes,
+        outputs: Sequence[bytes],
+        environment: Sequence[tuple[bytes, bytes]],
         limits: tuple[float, float, int, int, int, int],
     ) -> int | None: ...
     def next(self, patience: float) -> dict[str, Any] | None: ...

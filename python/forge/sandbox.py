@@ -11,6 +11,7 @@ no model and no domain, and never raises because of what a program does.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -22,7 +23,22 @@ from typing import Any, Self
 
 from forge import _core
 from forge.errors import SandboxError
+from forge.forms import Call, Case, Command, Job, Limits
 from forge.types import Outcome
+
+__all__ = [
+    "Call",
+    "Case",
+    "Command",
+    "Execution",
+    "Failure",
+    "Job",
+    "Limits",
+    "Probe",
+    "Sandbox",
+    "Wall",
+    "probe",
+]
 
 _BOOT = (
     "import sys, _imp\n"
@@ -34,46 +50,13 @@ _BOOT = (
     "core.zygote()\n"
 )
 _FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8", "-W", "ignore")
-_ENVIRONMENT = (("PYTHONHASHSEED", "0"),)
+_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_ENVIRONMENT = (("PYTHONHASHSEED", "0"), *((name, "1") for name in _THREADED))
 _FIRST_USER = 1_879_048_192
 _USERS = 1 << 28
 _IN_FLIGHT_PER_WORKER = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one job may use: seconds, bytes and counts. Both its processes have each limit to themselves."""
-
-    wall: float = 10.0
-    cpu: float = 5.0
-    memory: int = 512 << 20
-    output: int = 64 << 10
-    processes: int = 16
-    files: int = 16 << 20
-
-    def __post_init__(self) -> None:
-        """Raises ValueError if a limit is not a positive number."""
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if not 0 < value < 1 << 62:
-                raise ValueError(f"limit {name} should be positive, not {value!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One program and its tests.
-
-    `tests` are Python statements, each one test; they call `entry_point` and other functions of `source`
-    by name, and run beside `setup`, out of the program's sight. `probes` are expressions evaluated after
-    the tests.
-    """
-
-    source: str
-    tests: Sequence[str] = ()
-    entry_point: str = ""
-    setup: str = ""
-    probes: Sequence[str] = ()
-    limits: Limits | None = None
+_LIMITS = Limits()
+_OWN = ("/tmp", "/dev", "/proc", "/sys", "/old", "/new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +64,9 @@ class Failure:
     """Why the test at index `test` did not hold.
 
     `kind` is `value` (a comparison: `got` and `expected` are representations), `raise` (`exception` and
-    `message`) or `false` (any other assertion). All texts are bounded and the same on every run.
+    `message`) or `false` (any other assertion). All texts are bounded and the same on every run. For a case,
+    `call` is its input, `got` and `expected` begin at the first line that differs, and a program that was ended
+    or left with another status than 0 without an exception of Python's has an empty `exception`.
     """
 
     test: int
@@ -109,6 +94,10 @@ class Execution:
 
     `behaviour` is a hash of everything the program answered, in order: equal programs, equal behaviour.
     `seconds` is wall time, `cpu` the CPU seconds of all processes, `memory` the largest process in bytes.
+    `stdout` and `stderr` are those of the first case that did not hold, else of the last.
+
+    A `Command` has no tests: it passes if its exit `status` is 0; a signal that ended it is a negative status,
+    and there is none if the sandbox ended it. `files` holds the outputs asked for, by name.
     """
 
     index: int
@@ -126,6 +115,8 @@ class Execution:
     memory: int = 0
     isolation: str = ""
     shared_process: bool = False
+    status: int | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +145,27 @@ class Sandbox:
         require: the least isolation to accept: `full`, `no-namespaces` or `rlimits-only`.
         allow_shared: whether jobs whose tests cannot be kept apart may share a process with the program;
             if not, they end `refused`.
+        readable: absolute paths of files and directories that programs and commands may read and execute
+            beside Python's library and the system's shared libraries. A directory of installed packages that one
+            of them lies in is shown whole.
+        modules: installed modules that programs may import beyond the standard library, with those that
+            they need themselves: `("numpy",)`, `("pandas", "numpy", "dateutil", "pytz", "six")`.
 
     Raises:
-        SandboxError: this host gives less isolation than required, or no worker can be started.
+        SandboxError: this host gives less isolation than required, no worker can be started, a module is not
+            installed, or something that is to be readable does not exist or cannot be shown.
     """
 
     def __init__(
         self,
         workers: int | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = _LIMITS,
         require: str = "full",
         allow_shared: bool = True,
+        readable: Sequence[str | os.PathLike[str]] = (),
         *,
         level: str = "full",
+        modules: Sequence[str] = (),
     ) -> None:
         levels = _core.levels()
         for name in (require, level):
@@ -174,14 +173,15 @@ class Sandbox:
                 raise SandboxError(f"no isolation level {name!r}", hint=f"use one of {', '.join(levels)}")
         self.limits = limits
         self.workers = workers if workers is not None else len(os.sched_getaffinity(0))
-        readable, covered = _library()
+        self._readable = _shown(readable)
+        library, covered = _library()
         try:
             self._core = _core.Supervisor(
                 program=getattr(sys, "_base_executable", None) or sys.executable,
                 arguments=[*_FLAGS, "-c", _BOOT, _core.__file__],
                 environment=list(_ENVIRONMENT),
-                readable=readable,
-                covered=covered,
+                readable=[*library, *self._readable],
+                covered=[path for path in covered if not any(_lies_in(asked, path) for asked in self._readable)],
                 scratch=limits.files,
                 user=_FIRST_USER + os.getpid() * 64 % _USERS,
                 most=level,
@@ -189,6 +189,8 @@ class Sandbox:
                 workers=self.workers,
                 allow_shared=allow_shared,
                 limits=_numbers(limits),
+                modules=list(modules),
+                packages=_packages(modules),
             )
         except RuntimeError as error:
             raise SandboxError(
@@ -210,7 +212,7 @@ class Sandbox:
         """Ends every process. Harmless if done before."""
         self._core.close()
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Execution]:
+    def run(self, jobs: Iterable[Job | Command]) -> Iterator[Execution]:
         """Execute jobs and yield each execution as it finishes; `index` is the job's position.
 
         Jobs are taken from the iterable as there is room for them, so that it may still be producing.
@@ -236,38 +238,32 @@ class Sandbox:
         finally:
             batch.cancel()
 
-    def _submit(self, batch: _core.Batch, feed: _Feed, position: int, job: Job) -> None:
-        reason = ""
-        texts: list[bytes] = []
-        try:
-            texts = [text.encode() for text in (job.source, job.entry_point, job.setup, *job.tests, *job.probes)]
-        except UnicodeEncodeError:
-            reason = "lone surrogate in the text"
-        if any(b"\0" in text for text in texts):
-            reason = "null character in the text"
-        if not job.tests and not job.probes:
-            reason = reason or "no tests"
+    def _submit(self, batch: _core.Batch, feed: _Feed, position: int, job: Job | Command) -> None:
+        outcome, total = Outcome.INVALID, 0
         number: int | None = None
-        if not reason:
-            limits = job.limits or self.limits
-            source, entry_point, setup = texts[:3]
-            count = 3 + len(job.tests)
-            number = batch.submit(
-                source,
-                texts[3:count],
-                entry_point,
-                setup,
-                texts[count:],
-                _numbers(limits),
-            )
-            reason = "too large" if number is None else ""
+        limits = _numbers(job.limits or self.limits)
+        if isinstance(job, Command):
+            reason = self._obstacle(job)
+            if reason:
+                outcome = Outcome.REFUSED
+            else:
+                number = batch.submit_command(*job.parts, limits)
+        else:
+            total = len(job.tests) + len(job.calls) + len(job.cases)
+            texts, reason = _texts(job)
+            if not reason:
+                number = _submit_source(batch, job, texts, limits)
         if number is not None:
             feed.positions[number] = position
             return
-        total = len(job.tests)
-        feed.ready.append(
-            Execution(position, Outcome.INVALID, tests_total=total, detail=reason, isolation=self.isolation)
-        )
+        detail = reason or "too large"
+        feed.ready.append(Execution(position, outcome, tests_total=total, detail=detail, isolation=self.isolation))
+
+    def _obstacle(self, command: Command) -> str:
+        path = os.path.normpath(command.argv[0])
+        if any(_lies_in(path, readable) for readable in self._readable):
+            return ""
+        return f"{command.argv[0]} is not among what this sandbox shows: see `readable`"
 
     def _finished(self, batch: _core.Batch, feed: _Feed, patience: float) -> Iterator[Execution]:
         while feed.ready:
@@ -284,12 +280,65 @@ def _numbers(limits: Limits) -> tuple[float, float, int, int, int, int]:
     return limits.wall, limits.cpu, limits.memory, limits.output, limits.processes, limits.files
 
 
+def _texts(job: Job) -> tuple[list[bytes], str]:
+    """All texts of a job, and what is wrong with them."""
+    try:
+        texts = [text.encode() for text in (job.source, job.entry_point, job.setup, *job.tests, *job.probes)]
+    except UnicodeEncodeError:
+        return [], "lone surrogate in the text"
+    if any(b"\0" in text for text in texts):
+        return [], "null character in the text"
+    return texts, "" if job.tests or job.probes or job.calls or job.cases else "no tests"
+
+
+def _submit_source(
+    batch: _core.Batch, job: Job, texts: list[bytes], limits: tuple[float, float, int, int, int, int]
+) -> int | None:
+    source, entry_point, setup = texts[:3]
+    if job.calls:
+        return batch.submit_calls(source, [call.packed for call in job.calls], entry_point, limits)
+    if job.cases:
+        return batch.submit_cases(source, [case.parts for case in job.cases], limits)
+    count = 3 + len(job.tests)
+    return batch.submit(source, texts[3:count], entry_point, setup, texts[count:], limits)
+
+
+def _lies_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _shown(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The paths that are to be readable, checked."""
+    shown = [os.path.normpath(os.fspath(path)) for path in paths]
+    for path in shown:
+        if not os.path.isabs(path) or not os.path.exists(path):
+            raise SandboxError(f"{path} cannot be made readable", hint="name an absolute path that exists")
+        places = path, os.path.realpath(path)
+        if "/" in places or any(_lies_in(place, own) for place in places for own in _OWN):
+            raise SandboxError(f"{path} cannot be made readable", hint="the sandbox has its own; name another place")
+    return shown
+
+
 def _execution(facts: dict[str, Any], position: int) -> Execution:
     facts["index"] = position
     facts["outcome"] = Outcome(facts["outcome"])
     facts["failures"] = tuple(Failure(test, *texts) for test, texts in facts["failures"])
     facts["values"] = tuple(Probe(*parts) for parts in facts.pop("probes"))
     return Execution(**facts)
+
+
+def _packages(modules: Sequence[str]) -> list[str]:
+    """The files and directories that installed modules consist of, compiled libraries beside them included."""
+    found = []
+    for name in modules:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+        if spec is None or not spec.origin:
+            raise SandboxError(f"no module {name!r} is installed here", hint=f"pip install {name}, or leave it out")
+        places = spec.submodule_search_locations
+        place = Path(next(iter(places)) if places else spec.origin)
+        libraries = place.parent / f"{name}.libs"
+        found += [str(path) for path in (place, libraries) if path.exists()]
+    return found
 
 
 def _library() -> tuple[list[str], list[str]]:

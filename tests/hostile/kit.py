@@ -21,6 +21,10 @@ ESCAPED = ("assert attempt() == 'escaped'",)
 """A test that holds only if the program reached what it should not."""
 
 
+COMPANY = 2 * (2 + 2 + 1) + 4 + 1
+"""The most processes of an idle worker: two launchers and zygotes, their clerks, a judge each, candidates ahead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """One hostile program.

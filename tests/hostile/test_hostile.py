@@ -17,7 +17,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from kit import ADD, Program
+from kit import ADD, COMPANY, Program
 
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Outcome
@@ -26,8 +26,6 @@ from processes import gone, settled
 LIMITS = Limits(wall=3.0, cpu=0.6, memory=128 << 20, output=16 << 10, files=4 << 20)
 HONEST = "def add(a, b):\n    return a + b\n"
 WORKERS = 2
-COMPANY = 9
-"""The most processes of an idle worker: launcher, zygote, two clerks, a judge, four candidates made ahead."""
 EVERYTHING = os.environ.get("FORGE_HOSTILE") == "all"
 
 

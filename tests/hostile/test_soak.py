@@ -18,7 +18,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from kit import Program
+from kit import COMPANY, Program
 
 from forge.sandbox import Job, Limits, Sandbox
 from forge.types import Outcome
@@ -147,7 +147,7 @@ def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]
             f"end; processes while idle {idle}; {dict(sorted(ends.items()))}"
         )
     assert not wrong
-    assert max(idle) <= WORKERS * 9
+    assert max(idle) <= WORKERS * COMPANY
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
     assert end[1] - warm[1] < GROWTH
     assert end[0] - warm[0] < GROWTH + WORKERS * KEPT

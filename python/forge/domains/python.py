@@ -45,9 +45,12 @@ _STUBS = ("None", "0", "[]", "{first}")
 
 
 @dataclass(slots=True)
-class _Slot:
-    """Where the execution of one job will be found, by every item that gives the same job."""
+class _Waiting:
+    """An item whose verdict is owed, and the execution of its answer once there is one."""
 
+    problem: Problem
+    attempt: Attempt
+    answer: str
     key: bytes
     execution: Execution | None
 
@@ -89,32 +92,29 @@ class PythonDomain:
         """One verdict for each item, in order, on the program that stands in it as third.
 
         Items are taken as the sandbox has room. A verdict waits for those of all items before it, however many
-        come behind. An answer that was executed before, here or lately, is not executed again.
+        come behind. An answer that was executed lately, by this call or another, is not executed again.
         """
-        waiting: deque[tuple[Problem, Attempt, str, _Slot]] = deque()
-        running: dict[bytes, _Slot] = {}
-        submitted: dict[int, _Slot] = {}
+        waiting: deque[_Waiting] = deque()
+        submitted: dict[int, _Waiting] = {}
 
         def jobs() -> Iterator[Job]:
             positions = count()
             for problem, attempt, answer in items:
                 job = _job(problem, answer)
                 key = _key(job)
-                slot = running.get(key) or _Slot(key, self._known.get(key))
-                waiting.append((problem, attempt, answer, slot))
-                if slot.execution is None and key not in running:
-                    running[key] = submitted[next(positions)] = slot
+                waiting.append(_Waiting(problem, attempt, answer, key, self._known.get(key)))
+                if waiting[-1].execution is None:
+                    submitted[next(positions)] = waiting[-1]
                     yield job
 
         for execution in self.box.run(jobs()):
-            slot = submitted.pop(execution.index)
-            slot.execution = execution
-            del running[slot.key]
-            self._remember(slot.key, execution)
-            while waiting and waiting[0][3].execution is not None:
-                yield self._verdict(*waiting.popleft())
+            done = submitted.pop(execution.index)
+            done.execution = execution
+            self._remember(done.key, execution)
+            while waiting and waiting[0].execution is not None:
+                yield self._verdict(waiting.popleft())
         for item in waiting:
-            yield self._verdict(*item)
+            yield self._verdict(item)
 
     def _remember(self, key: bytes, execution: Execution) -> None:
         if execution.outcome is Outcome.ERROR:
@@ -200,8 +200,8 @@ class PythonDomain:
             keys.add("code:" + hashlib.blake2b(code.encode("utf-8", "replace"), digest_size=12).hexdigest())
         return frozenset(keys)
 
-    def _verdict(self, problem: Problem, attempt: Attempt, answer: str, slot: _Slot) -> Verdict:
-        execution = slot.execution
+    def _verdict(self, item: _Waiting) -> Verdict:
+        attempt, answer, execution = item.attempt, item.answer, item.execution
         assert execution is not None, "a verdict is given when its answer was executed"
         outcome = execution.outcome
         if not answer.strip():
@@ -215,7 +215,7 @@ class PythonDomain:
             tests_passed=execution.tests_passed,
             tests_total=execution.tests_total,
             behaviour=execution.behaviour,
-            feedback="" if outcome is Outcome.PASS else _feedback(problem, answer, execution),
+            feedback="" if outcome is Outcome.PASS else _feedback(item.problem, answer, execution),
             seconds=round(execution.seconds, 4),
             judge=self.version + (SHARED if execution.shared_process else ""),
         )

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::{Request, Role, Tests};
 use crate::error::{Error, Result};
 use crate::launch::{Process, Zygote};
+use crate::queue::Code;
 use crate::table::Table;
 use crate::talk::Talk;
 use crate::value::Value;
@@ -29,8 +30,8 @@ const CPU: u64 = 600;
 pub enum Program {
     /// Not compiled.
     Source(Vec<u8>),
-    /// Compiled by a clerk.
-    Code(Vec<u8>),
+    /// Compiled by a clerk; whether it may import what only a wide zygote has loaded.
+    Code(Vec<u8>, bool),
     /// Not a program: the exception's type and text.
     Invalid(String, String),
 }
@@ -68,7 +69,9 @@ impl Clerk {
         }
         match self.answer(COMPILE_PATIENCE) {
             Ok(Value::Tuple(items)) => match items.as_slice() {
-                [kind, Value::Bytes(code)] if *kind == Value::text("code") => Program::Code(code.clone()),
+                [kind, Value::Bytes(code), Value::Bool(wide)] if *kind == Value::text("code") => {
+                    Program::Code(code.clone(), *wide)
+                }
                 [kind, name, text] if *kind == Value::text("invalid") => {
                     Program::Invalid(name.lossy(), text.lossy())
                 }
@@ -95,11 +98,13 @@ impl Clerk {
     ///
     /// # Errors
     /// The clerk fails: nothing is known of the tests.
-    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Result<Option<Vec<u8>>> {
-        match self.look(zygote, "prepare", tests)? {
-            Value::Bytes(code) => Ok(Some(code)),
-            _ => Ok(None),
-        }
+    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Result<Option<Code>> {
+        Ok(match self.look(zygote, "prepare", tests)?.items() {
+            Some([Value::Bytes(bytes), Value::Bool(reusable), Value::Bool(wide)]) => {
+                Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide })
+            }
+            _ => None,
+        })
     }
 
     fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Result<Value> {
@@ -140,7 +145,6 @@ impl Clerk {
             seat.owed -= 1;
             seat.answered += 1;
         }
-        seat.talk.clear();
         if last.is_err() || seat.answered >= RETIREMENT {
             self.dismiss();
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::queue::Prepared;
 use crate::value::Value;
+use crate::work::Work;
 
 /// How much isolation there is, from most to least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,12 @@ pub struct Confinement {
     pub scratch: u64,
     /// The unprivileged user to become when started by root.
     pub user: u32,
+    /// Whether to load ahead what only few programs need.
+    pub wide: bool,
+    /// Modules beyond the library that a wide zygote offers.
+    pub modules: Vec<String>,
+    /// Where those are installed: files and directories.
+    pub packages: Vec<PathBuf>,
 }
 
 fn paths(paths: &[PathBuf]) -> Value {
@@ -85,6 +92,9 @@ impl Confinement {
             paths(&self.covered),
             Value::Int(self.scratch.cast_signed()),
             Value::Int(i64::from(self.user)),
+            Value::Bool(self.wide),
+            Value::List(self.modules.iter().map(|name| Value::text(name)).collect()),
+            paths(&self.packages),
         ])
     }
 
@@ -94,12 +104,12 @@ impl Confinement {
     /// The value is something else.
     pub fn from_value(value: &Value) -> Result<Self> {
         let malformed = Error::Malformed("not a confinement");
-        let Some([level, readable, covered, scratch, user]) = value.items() else {
+        let Some([level, readable, covered, Value::Int(scratch), Value::Int(user), wide, modules, packages]) =
+            value.items()
+        else {
             return Err(malformed);
         };
-        let (Some(level), Some(scratch), Some(user)) =
-            (Level::named(&level.lossy()), scratch.int(), user.int())
-        else {
+        let Some(level) = Level::named(&level.lossy()) else {
             return Err(malformed);
         };
         Ok(Self {
@@ -107,7 +117,10 @@ impl Confinement {
             readable: to_paths(readable)?,
             covered: to_paths(covered)?,
             scratch: scratch.cast_unsigned(),
-            user: u32::try_from(user).map_err(|_| malformed)?,
+            user: u32::try_from(*user).map_err(|_| malformed)?,
+            wide: *wide == Value::Bool(true),
+            modules: modules.items().unwrap_or_default().iter().map(Value::lossy).collect(),
+            packages: to_paths(packages)?,
         })
     }
 }
@@ -140,6 +153,23 @@ pub struct Tests {
     pub setup: Vec<u8>,
     /// Expressions to evaluate after the tests.
     pub probes: Vec<Vec<u8>>,
+    /// What is to be done in place of tests, if anything.
+    pub work: Work,
+}
+
+impl Tests {
+    /// How many tests there are, of whatever form.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tests.len() + self.work.tests()
+    }
+
+    /// How many bytes are carried with a source, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = self.tests.iter().chain(&self.probes).map(|text| text.len() + 8).sum::<usize>();
+        self.setup.len() + self.entry_point.len() + texts
+    }
 }
 
 /// One program with its tests.
@@ -164,15 +194,20 @@ pub enum Role {
     Shared,
     /// Compiles, and looks at tests. Executes neither.
     Clerk,
+    /// Executes a source as a whole program.
+    Program,
+    /// Starts an executable, and sees to its files.
+    Command,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Candidate, Self::Judge, Self::Shared, Self::Clerk];
+    const ALL: [Self; 6] =
+        [Self::Candidate, Self::Judge, Self::Shared, Self::Clerk, Self::Program, Self::Command];
 
-    /// Whether a candidate's code runs in it.
+    /// Whether a candidate's code runs in it, or below it.
     #[must_use]
     pub fn is_hostile(self) -> bool {
-        matches!(self, Self::Candidate | Self::Shared)
+        matches!(self, Self::Candidate | Self::Shared | Self::Program | Self::Command)
     }
 
     fn number(self) -> i64 {
@@ -251,6 +286,9 @@ mod tests {
             covered: vec![],
             scratch: 1 << 20,
             user: 4_000_000_000,
+            wide: true,
+            modules: vec!["numpy".to_owned()],
+            packages: vec![PathBuf::from("/packages/numpy")],
         };
         assert_eq!(Confinement::from_value(&confinement.to_value()).ok(), Some(confinement));
         for role in Role::ALL {

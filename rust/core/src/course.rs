@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,18 @@ const JUDGE_CPU: u64 = 3600;
 /// After so many jobs a judge is replaced.
 const JUDGE_RETIREMENT: u32 = 256;
 const TOKEN_BYTES: usize = 16;
+const STEWARD_MEMORY: u64 = 64 << 20;
 
 /// A process for a source, which may be older than its job.
 #[derive(Debug)]
 pub struct Candidate {
-    asked: u64,
+    /// The number under which the zygote was asked for it.
+    pub asked: u64,
     request: Request,
-    talk: Talk,
-    printed: [Capture; 2],
+    /// Our end of its channel.
+    pub talk: Talk,
+    /// Our ends of its standard output and standard error.
+    pub printed: [Capture; 2],
 }
 
 /// The bounds of a process that runs a job's source, or its tests.
@@ -46,7 +50,8 @@ fn request(role: Role, limits: &Limits, ahead: bool) -> Request {
     Request {
         role,
         cpu: limits.cpu.as_secs() + 2,
-        memory: limits.memory,
+        // A steward needs some itself, and gives its executable what the limits say.
+        memory: if role == Role::Command { limits.memory.max(STEWARD_MEMORY) } else { limits.memory },
         processes: limits.processes + COMPANY,
         files: limits.files,
         ahead,
@@ -56,12 +61,30 @@ fn request(role: Role, limits: &Limits, ahead: bool) -> Request {
 impl Candidate {
     /// Asks for one; it comes while we go on.
     pub fn ask(zygote: &mut Zygote, role: Role, limits: &Limits, ahead: bool) -> Result<Self> {
-        let request = request(role, limits, ahead);
+        Self::make(zygote, request(role, limits, ahead), None)
+    }
+
+    /// Asks for one with something to read on its standard input.
+    pub fn with_input(zygote: &mut Zygote, role: Role, limits: &Limits, input: &[u8]) -> Result<Self> {
+        let input = sys::sealed_file(c"input", input).step("make a memory file")?;
+        Self::make(zygote, request(role, limits, false), Some(&input))
+    }
+
+    fn make(zygote: &mut Zygote, request: Request, input: Option<&OwnedFd>) -> Result<Self> {
         let (talk, theirs) = Talk::pair()?;
         let (stdout, out) = Capture::pair()?;
         let (stderr, err) = Capture::pair()?;
-        let asked = zygote.ask(&request, &[out.as_fd(), err.as_fd(), theirs.as_fd()])?;
+        let mut fds: Vec<_> = input.map(AsFd::as_fd).into_iter().collect();
+        fds.extend([out.as_fd(), err.as_fd(), theirs.as_fd()]);
+        let asked = zygote.ask(&request, &fds)?;
         Ok(Self { asked, request, talk, printed: [stdout, stderr] })
+    }
+
+    /// Sees off one that is not needed.
+    pub fn dismiss(self, zygote: &mut Zygote) -> Result<()> {
+        let process = zygote.started(self.asked)?;
+        process.kill();
+        zygote.await_end(process.number).map(drop)
     }
 
     /// Whether it was made for these limits.
@@ -130,9 +153,10 @@ fn held(tests: &Tests, code: &[u8]) -> Value {
     Value::Tuple(vec![Value::Str(tests.entry_point.clone()), Value::Bytes(code.to_vec())])
 }
 
-fn carried(program: Program) -> Value {
+/// A program in the form in which it travels.
+pub fn carried(program: Program) -> Value {
     match program {
-        Program::Code(code) => Value::Bytes(code),
+        Program::Code(code, _) => Value::Bytes(code),
         Program::Source(source) => Value::Str(source),
         Program::Invalid(..) => Value::None,
     }
@@ -174,12 +198,13 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn limits(&self) -> Limits {
+    /// What the job may use.
+    pub fn limits(&self) -> Limits {
         self.ticket.job.limits
     }
 
     /// How many processes the worker's user may have, for a candidate to have as many as it may.
-    fn processes(&self) -> Value {
+    pub fn processes(&self) -> Value {
         Value::Int((self.limits().processes + self.company).cast_signed())
     }
 
@@ -249,7 +274,8 @@ impl Watch<'_> {
         Ok(Facts { cut, judge: ended, ..facts })
     }
 
-    fn facts(
+    /// What has been seen of a job.
+    pub fn facts(
         &self,
         report: Report,
         running: Running<'_>,
@@ -273,7 +299,7 @@ impl Watch<'_> {
     }
 
     /// Watches until the candidate is gone.
-    fn until_end(
+    pub fn until_end(
         &mut self,
         running: &mut Running<'_>,
         process: &Process,

@@ -185,6 +185,19 @@ pub fn equal(left: &Value, right: &Value) -> bool {
     Numbering::default().equal(left, right)
 }
 
+/// The values that two dictionaries hold under equal keys; none if their keys are not the same.
+pub(crate) fn paired<'a>(
+    left: &'a [(Value, Value)],
+    right: &'a [(Value, Value)],
+) -> Option<Vec<(&'a Value, &'a Value)>> {
+    let mut numbering = Numbering::default();
+    let known: HashMap<u32, &Value> = right.iter().map(|(key, value)| (numbering.any(key), value)).collect();
+    if left.len() != right.len() {
+        return None;
+    }
+    left.iter().map(|(key, value)| Some((value, *known.get(&numbering.any(key))?))).collect()
+}
+
 /// Whether Python could hold the value and would have sent it in this form: members of sets and keys of
 /// dictionaries hashable and pairwise different, integers in their one form, text made of code points.
 #[must_use]

@@ -15,6 +15,7 @@ use crate::landlock;
 use crate::root;
 use crate::seccomp::Filters;
 use crate::sys;
+use crate::zygote::Stock;
 
 /// The user that a candidate sees itself as.
 const INSIDE_USER: u32 = 1000;
@@ -52,6 +53,31 @@ impl Jail {
     #[must_use]
     pub fn level(&self) -> Level {
         self.confinement.level
+    }
+
+    /// What to load before the last walls are raised.
+    #[must_use]
+    pub fn stock(&self) -> Stock {
+        let Confinement { wide, modules, packages, level, .. } = &self.confinement;
+        let paths = match level {
+            Level::Full if !packages.is_empty() => vec![PathBuf::from(root::PACKAGES)],
+            _ => packages.iter().filter_map(|path| path.parent()).map(Path::to_path_buf).collect(),
+        };
+        Stock { wide: *wide, modules: modules.clone(), paths }
+    }
+
+    /// Makes sure that nothing that was loaded has started a thread: a copy of this process would lack it.
+    ///
+    /// # Errors
+    /// Something has.
+    pub fn check_single_thread(&self) -> Result<()> {
+        let status = self.read(c"self/status")?;
+        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).map(str::trim);
+        if threads == Some("1") {
+            return Ok(());
+        }
+        let reason = format!("{} threads after loading, where there must be one", threads.unwrap_or("?"));
+        Err(Error::Wall { wall: "warm interpreter".to_owned(), reason })
     }
 
     /// Walls raised before the zygote proper exists: session and namespaces.

@@ -3,28 +3,31 @@
 //! # Theory of operation
 //!
 //! ```text
-//!   caller's process                      one worker of several
-//!  +------------------+   exec    +----------+  clone  +--------+  clone   +-----------+
-//!  | supervisor thread|---------->| launcher |-------->| zygote |--------->| judge     |
-//!  |  queue, timers,  | control   +----------+         | (warm, |          |  tests    |<- report
-//!  |  verdicts        |<==============================>| walled)|--------->+-----------+
-//!  +------------------+  requests, pidfds, ends        +--------+  clone   | candidate |
-//!        ^   ^                                                             |  source   |-> output
-//!        |   +---- report of the judge, output of the candidate            +-----------+
+//!   caller's process                        one worker of several
+//!  +-------------------+   exec    +----------+ clone +--------+ clone  +-----------+
+//!  | worker's thread   |---------->| launcher |------>| zygote |------->| clerks    | compile, look at tests
+//!  |  takes jobs,      |  control  +----------+       | (warm, |        +-----------+
+//!  |  keeps the time,  |<============================>| walled)|------->| judge     | runs tests
+//!  |  compares answers,|  requests, pidfds, ends      +--------+        +-----------+
+//!  |  draws conclusions|<====== one stream to each of these ===========>| candidate | runs the source
+//!  +-------------------+                                                +-----------+
 //! ```
 //!
-//! The *supervisor* lives in a thread of the caller's process and never forks: it executes a fresh, small
-//! interpreter per worker. That process shuts itself in once (`jail`), becomes the first process of a PID
-//! namespace, warms up, and then serves: for each job it clones itself twice. The *candidate* executes the
-//! source and answers calls of its functions. The *judge* executes the tests; where they call a function of
-//! the source, a proxy sends the arguments over a socket pair and gets a plain value back. Both run in PID
-//! namespaces of their own, so that killing them kills all they started.
+//! A *worker* is a thread of the caller's process (`worker`); it never forks: it executes a fresh, small
+//! interpreter (`launch`). That process shuts itself in once (`jail`), becomes the first process of a PID
+//! namespace, warms up, and from then on clones itself whenever it is asked to (`zygote`). The copies are of
+//! four kinds: *clerks* compile sources and look at tests, and execute neither; the *candidate* executes a
+//! source and answers calls of its functions; a *judge* executes tests that are more than a table of calls, for
+//! one candidate after another, with proxies in place of the source's functions. All live in PID namespaces of
+//! their own, so that killing them kills all they started. `team` keeps them ready, `course` takes a job
+//! through them.
 //!
-//! The candidate is hostile. It holds no descriptor but null, its two output pipes and its end of that
-//! socket pair; it never sees a test, an expected value, the judge's memory or its process id. All it can do
-//! to a verdict is to answer calls with plain values (`value`), which are decoded without executing
-//! anything. A pass is concluded by the supervisor (`verdict`), and only from one record of the judge for
-//! every test saying that it held; exit codes, printed text and silence prove nothing.
+//! The candidate is hostile. It holds no descriptor but null, its two output pipes and one end of a socket
+//! pair; it never sees a test, an expected value, or another process. All it can do to a verdict is to answer
+//! calls with plain values (`value`), which are decoded without executing anything, and compared with what is
+//! expected in this process (`table`, `equality`) or in the judge's. A pass is concluded in one place
+//! (`verdict`), from what was said (`report`), and only if every test is known to hold; exit codes, printed
+//! text and silence prove nothing.
 //!
 //! Where tests need what cannot be carried, one process runs both, and its records carry a random token that
 //! is given to native code only. That is weaker, and every such execution says so.
@@ -35,8 +38,11 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
+mod answers;
 pub mod behaviour;
 mod clerk;
+pub mod closeness;
+mod commands;
 pub mod config;
 mod course;
 pub mod equality;
@@ -44,17 +50,22 @@ pub mod error;
 mod integer;
 mod launch;
 pub mod outcome;
+mod outputs;
+mod programs;
 mod queue;
 pub mod report;
 mod running;
 pub mod shorten;
+mod steward;
 pub mod supervisor;
 pub mod table;
 mod talk;
+mod team;
 pub mod text;
 pub mod value;
 pub mod verdict;
 pub mod wire;
+pub mod work;
 mod worker;
 pub mod zygote;
 

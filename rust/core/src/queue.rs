@@ -15,6 +15,8 @@ use crate::verdict::Execution;
 const LOOK_AHEAD: usize = 64;
 /// How many different tests are kept prepared.
 const PREPARED: usize = 4096;
+/// How many bytes the inputs and outputs of those may have, about.
+const PREPARED_BYTES: usize = 64 << 20;
 /// How many executions of a batch are remembered, for programs that come again.
 const REMEMBERED: usize = 1024;
 /// How long the texts of an execution may be if it is to be remembered.
@@ -29,13 +31,23 @@ pub enum Form {
     Code,
 }
 
+/// Tests that have been compiled.
+#[derive(Debug)]
+pub struct Code {
+    pub bytes: Vec<u8>,
+    /// Whether one process may hold them against one program after another.
+    pub reusable: bool,
+    /// Whether they may import what only a wide zygote has loaded.
+    pub wide: bool,
+}
+
 /// Tests, and the form that they have been found to have.
 #[derive(Debug)]
 pub struct Prepared {
     pub tests: Tests,
     pub form: OnceLock<Form>,
     /// Compiled, where they are run as code; none if no clerk could make anything of them.
-    pub code: OnceLock<Option<Vec<u8>>>,
+    pub code: OnceLock<Option<Code>>,
 }
 
 /// A batch as its jobs know it.
@@ -117,7 +129,9 @@ impl Ticket {
             drop(self.order.sink.send(Execution { index, ..execution.clone() }));
         }
         let seen = execution.failures.iter().map(|failure| failure.got.weight()).sum::<usize>();
-        let size = execution.stdout.len() + execution.stderr.len() + self.job.source.len() + seen;
+        let files = execution.files.iter().map(|(_, contents)| contents.len()).sum::<usize>();
+        let printed = execution.stdout.len() + execution.stderr.len();
+        let size = printed + self.job.source.len() + seen + files;
         if execution.outcome != Outcome::Error && size <= REMEMBERED_BYTES && execution.probes.is_empty() {
             runs.oldest.push_back(key.clone());
             runs.done.insert(key, execution);
@@ -135,6 +149,7 @@ struct State {
     waiting: VecDeque<Ticket>,
     alone: VecDeque<Ticket>,
     prepared: HashSet<ByTests>,
+    prepared_bytes: usize,
     idle: usize,
     stopped: bool,
 }
@@ -174,8 +189,10 @@ impl Queue {
         if let Some(known) = state.prepared.get(&made) {
             return Arc::clone(&known.0);
         }
-        if state.prepared.len() >= PREPARED {
+        state.prepared_bytes += made.0.tests.work.size();
+        if state.prepared.len() >= PREPARED || state.prepared_bytes > PREPARED_BYTES {
             state.prepared.clear();
+            state.prepared_bytes = made.0.tests.work.size();
         }
         let prepared = Arc::clone(&made.0);
         state.prepared.insert(made);

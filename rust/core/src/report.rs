@@ -1,12 +1,14 @@
 //! What was said of a job: by its judge in records, or by the candidate itself in answers to a table.
 
+use crate::answers::{Answer, judge};
 use crate::behaviour::{Behaviour, answer_key};
 use crate::config::Tests;
 use crate::equality::is_genuine;
-use crate::shorten::{shortened, weight};
-use crate::table::{Call, Check, Step, Table};
+use crate::shorten::weight;
+use crate::table::{Call, Table};
 use crate::text::{SHOWN, bounded, without_addresses};
 use crate::value::Value;
+use crate::work::Work;
 
 /// Something that a test or a probe saw.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +17,14 @@ pub enum Seen {
     Text(String),
     /// As a plain value, still to be written out.
     Plain(Value),
+    /// As a call, still to be written out.
+    Call(Call),
 }
 
 impl Seen {
-    fn nothing() -> Self {
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
         Self::Text(String::new())
     }
 
@@ -28,6 +34,7 @@ impl Seen {
         match self {
             Self::Text(text) => text.len(),
             Self::Plain(value) => weight(value),
+            Self::Call(call) => weight(&call.arguments) + weight(&call.named),
         }
     }
 }
@@ -40,11 +47,11 @@ pub struct Failure {
     /// `value`, `raise` or `false`.
     pub kind: String,
     /// What it was about.
-    pub call: String,
+    pub call: Seen,
     /// What the program answered.
     pub got: Seen,
     /// What was expected.
-    pub expected: String,
+    pub expected: Seen,
     /// The type of the exception.
     pub exception: String,
     /// Its text.
@@ -150,7 +157,7 @@ impl Report {
                 let [kind, call, got, expected, exception, message] =
                     [kind, call, got, expected, exception, message].map(Value::lossy);
                 self.out_of_memory |= exception == "MemoryError";
-                let got = Seen::Text(got);
+                let [call, got, expected] = [call, got, expected].map(Seen::Text);
                 self.failures.push(Failure { test, kind, call, got, expected, exception, message });
                 true
             }
@@ -189,7 +196,8 @@ impl Report {
     /// From the answers of a candidate to a table.
     #[must_use]
     pub fn from_answers(tests: &Tests, table: &Table, answers: &[Value]) -> Self {
-        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default() };
+        let strict = matches!(tests.work, Work::Calls(_));
+        let mut reading = Reading { report: Self::default(), behaviour: Behaviour::default(), strict };
         let finish = reading.read(tests, table, answers);
         Self { behaviour: reading.behaviour.hex(), finish: Some(finish), ..reading.report }
     }
@@ -210,17 +218,8 @@ pub fn needed(tests: &Tests, table: &Table) -> Vec<Vec<u8>> {
 struct Reading {
     report: Report,
     behaviour: Behaviour,
-}
-
-/// What a call has come to.
-enum Answer {
-    Value(Value),
-    Raised(String, String),
-    /// A value of a type that is not plain, and a plain one: whether they are equal, and whether they are as
-    /// far from any number.
-    Like(String, Value, bool, bool),
-    /// A value of a type that is not plain, and equals nothing that is; whether it is true.
-    Foreign(String, bool),
+    /// Whether there is no other way to judge the rest.
+    strict: bool,
 }
 
 impl Reading {
@@ -254,7 +253,9 @@ impl Reading {
         }
         for call in &table.probes {
             match self.next(call, &mut answers) {
-                Ok(Answer::Like(name, ..) | Answer::Foreign(name, _)) => return foreign(&name),
+                Ok(Answer::Like(name, ..) | Answer::Foreign(name, _)) if !self.strict => {
+                    return foreign(&name);
+                }
                 Ok(answer) => self.probe(answer),
                 Err(finish) => return finish,
             }
@@ -271,6 +272,7 @@ impl Reading {
                     let (name, entry) = (String::from_utf8_lossy(name), *name == names[0]);
                     match found.lossy().as_str() {
                         "function" => {}
+                        "other" if self.strict => {}
                         _ if name.is_empty() => {}
                         "other" if entry => {
                             return Err(Finish::Shared(format!("{name} is not a function")));
@@ -340,12 +342,17 @@ impl Reading {
                 exception: String::new(),
                 message: String::new(),
             },
+            Answer::Like(name, ..) | Answer::Foreign(name, _) => Probe {
+                value: None,
+                text: Seen::nothing(),
+                exception: "TypeError".to_owned(),
+                message: format!("a {name} is not a plain value"),
+            },
             Answer::Raised(exception, message) => {
                 self.report.out_of_memory |= exception == "MemoryError";
                 let message = bounded(&without_addresses(&message), SHOWN);
                 Probe { value: None, text: Seen::nothing(), exception, message }
             }
-            Answer::Like(..) | Answer::Foreign(..) => return,
         };
         self.report.probes.push(probe);
     }
@@ -378,63 +385,4 @@ fn changed(call: &Call, place: i64, changes: &[Value]) -> Result<Value, Finish> 
     }
     let arguments = call.arguments.items().unwrap_or_default();
     usize::try_from(place).ok().and_then(|place| arguments.get(place)).cloned().ok_or_else(garbled)
-}
-
-/// The same for a value that no plain value equals.
-fn judge_foreign(test: usize, step: &Step, name: &str, truth: bool) -> Option<Failure> {
-    let (kind, call, expected) = match step.check {
-        Check::NotEqual(_) | Check::IsNot(_) => return None,
-        Check::True if truth => return None,
-        Check::False if !truth => return None,
-        Check::Equal(_) => ("value", &step.text, step.expected.as_str()),
-        _ => ("false", &step.called, ""),
-    };
-    Some(Failure {
-        test,
-        kind: kind.to_owned(),
-        call: call.clone(),
-        got: Seen::Text(format!("<{name}>")),
-        expected: expected.to_owned(),
-        exception: "AssertionError".to_owned(),
-        message: bounded(&without_addresses(step.message.as_deref().unwrap_or_default()), SHOWN),
-    })
-}
-
-/// Why a test does not hold after this step; none if it still may.
-fn judge(test: usize, step: &Step, answer: Answer) -> Option<Failure> {
-    let failure = |kind: &str, call: &str, got, expected: &str, exception: &str, message: &str| Failure {
-        test,
-        kind: kind.to_owned(),
-        call: call.to_owned(),
-        got,
-        expected: expected.to_owned(),
-        exception: exception.to_owned(),
-        message: bounded(&without_addresses(message), SHOWN),
-    };
-    let raised =
-        |exception: &str, text: &str| failure("raise", &step.called, Seen::nothing(), "", exception, text);
-    let value = match answer {
-        Answer::Value(value) => value,
-        Answer::Raised(exception, message) => return Some(raised(&exception, &message)),
-        Answer::Like(name, value, equal, near) => match step.check {
-            Check::Near(_) if near => value,
-            Check::Equal(_) | Check::NotEqual(_) | Check::True | Check::False if equal => value,
-            _ => return judge_foreign(test, step, &name, true),
-        },
-        Answer::Foreign(name, truth) => return judge_foreign(test, step, &name, truth),
-    };
-    // A message that is an expression is not evaluated.
-    let (assertion, message) = ("AssertionError", step.message.as_deref().unwrap_or_default());
-    match step.check.holds(&value) {
-        Ok(true) => None,
-        Ok(false) => {
-            let got = Seen::Plain(shortened(value));
-            Some(if matches!(step.check, Check::Equal(_)) {
-                failure("value", &step.text, got, &step.expected, assertion, message)
-            } else {
-                failure("false", &step.called, got, "", assertion, message)
-            })
-        }
-        Err(error) => Some(raised(&error.exception, &error.message)),
-    }
 }

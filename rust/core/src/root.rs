@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-use crate::config::Confinement;
+use crate::config::{Confinement, Level};
 use crate::error::{Error, Result, Step};
 use crate::sys;
 
@@ -15,6 +15,8 @@ use crate::sys;
 pub const SCRATCH: &str = "/tmp";
 /// How many files it may hold.
 const SCRATCH_FILES: u32 = 1024;
+/// The directory of installed modules.
+pub const PACKAGES: &str = "/packages";
 /// Where the loader looks for shared libraries, and what they need to be found.
 const SYSTEM: [&str; 8] = [
     "/lib",
@@ -36,6 +38,9 @@ const NONE: &CStr = c"";
 pub fn readable(confinement: &Confinement) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
     paths.extend(confinement.readable.iter().cloned());
+    if confinement.level != Level::Full {
+        paths.extend(confinement.packages.iter().cloned());
+    }
     paths.retain(|path| path.exists());
     paths.sort();
     paths.dedup();
@@ -66,6 +71,9 @@ pub fn build(confinement: &Confinement, owner: u32) -> Result<()> {
         show(Path::new(path), true)?;
     }
     cover(&confinement.covered)?;
+    for path in &confinement.packages {
+        show_at(path, &inside(NEW, &packaged(path)), false)?;
+    }
     scratch(confinement.scratch, owner)?;
     std::env::set_current_dir(root).step("enter the new root")?;
     sys::pivot_root(Path::new("."), Path::new(".")).step("swap roots")?;
@@ -80,9 +88,18 @@ fn inside(prefix: &str, path: &Path) -> PathBuf {
     Path::new(prefix).join(relative)
 }
 
+/// Where an installed module is found in the private root.
+fn packaged(path: &Path) -> PathBuf {
+    Path::new(PACKAGES).join(path.file_name().unwrap_or_default())
+}
+
 /// Makes a path of the old root visible, read-only, at the same place of the new one.
 fn show(path: &Path, device: bool) -> Result<()> {
-    let (source, target) = (inside(OLD, path), inside(NEW, path));
+    show_at(path, &inside(NEW, path), device)
+}
+
+fn show_at(path: &Path, target: &Path, device: bool) -> Result<()> {
+    let source = inside(OLD, path);
     let step = format!("show {}", path.display());
     if target.exists() {
         return Ok(());
@@ -92,16 +109,16 @@ fn show(path: &Path, device: bool) -> Result<()> {
     }
     let kind = fs::symlink_metadata(&source).step(&step)?.file_type();
     if kind.is_symlink() {
-        return follow(&source, &target, path, device).step(&step)?;
+        return follow(&source, target, path, device).step(&step)?;
     }
     if kind.is_dir() {
-        fs::create_dir(&target).step(&step)?;
+        fs::create_dir(target).step(&step)?;
     } else {
-        fs::File::create(&target).step(&step)?;
+        fs::File::create(target).step(&step)?;
     }
-    sys::mount(&source, &target, NONE, libc::MS_BIND, NONE).step(&step)?;
+    sys::mount(&source, target, NONE, libc::MS_BIND, NONE).step(&step)?;
     let extra = if device { 0 } else { libc::MS_NODEV };
-    read_only(&target, libc::MS_NOSUID | extra)
+    read_only(target, libc::MS_NOSUID | extra)
 }
 
 /// Copies a link, and shows what it points at.

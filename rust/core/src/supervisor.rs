@@ -13,11 +13,12 @@ use crate::error::{Error, Result, Step};
 pub use crate::launch::Launch;
 use crate::queue::{Order, Queue};
 use crate::sys;
-use crate::value::MAX_BYTES;
+use crate::value::{MAX_BYTES, MAX_NODES, Value};
 use crate::verdict::Execution;
+use crate::work::Work;
 use crate::worker::{Shared, Worker};
 
-/// How many host users, from the given one on, the workers share out.
+/// How many host users, from the given one on, the zygotes share out; each worker has two.
 const USERS: usize = 64;
 
 /// What a sandbox is told at its start.
@@ -71,7 +72,7 @@ impl Core {
         sys::set_nonblocking(bell.as_fd()).step("make a pipe")?;
         let mut confinement = self.confinement.clone();
         confinement.level = level;
-        confinement.user += u32::try_from(hands.len() % USERS).unwrap_or(0);
+        confinement.user += u32::try_from(2 * hands.len() % USERS).unwrap_or(0);
         let (shared, limits) = (Arc::clone(&self.shared), self.limits);
         let (announce, started) = mpsc::channel();
         let work = move |listen: OwnedFd| {
@@ -200,9 +201,26 @@ impl Drop for Batch {
     }
 }
 
-/// Whether a program and its tests are small enough to be carried to a zygote.
+/// Whether a program and its tests are small enough to be carried to a zygote. Inputs, outputs and files are
+/// not carried in one piece, and may be larger.
 #[must_use]
 pub fn fits(source: &[u8], tests: &Tests) -> bool {
-    let texts = tests.tests.iter().chain(&tests.probes).map(|text| text.len() + 8).sum::<usize>();
-    source.len() + tests.setup.len() + tests.entry_point.len() + texts + 1024 < MAX_BYTES
+    let work = match &tests.work {
+        // Small calls hold few values.
+        Work::Calls(calls) if tests.work.size() >= MAX_NODES && !are_few(calls) => MAX_BYTES,
+        Work::Calls(_) => tests.work.size(),
+        Work::Command(command) => {
+            let named = command.environment.iter().map(|(name, value)| name.len() + value.len() + 32);
+            let words = command.argv.iter().chain(&command.outputs).map(|word| word.len() + 8);
+            words.sum::<usize>() + named.sum::<usize>()
+        }
+        Work::Tests | Work::Cases(_) => 0,
+    };
+    source.len() + tests.size() + work + 1024 < MAX_BYTES
+}
+
+/// Whether all values of calls together are few enough for one message.
+fn are_few(calls: &[Vec<u8>]) -> bool {
+    let calls: Result<Vec<Value>> = calls.iter().map(|call| Value::decode(call)).collect();
+    calls.is_ok_and(|calls| Value::decode(&Value::List(calls).encode()).is_ok())
 }

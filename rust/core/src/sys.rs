@@ -4,15 +4,20 @@
 //! the answer into an `io::Result`. Together with `child`, the only place with `unsafe`.
 
 use std::ffi::{CStr, CString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, c_long, c_ulong};
+
+mod files;
+
+pub use files::{
+    detach, free_space, mount, mount_flags, open_below, open_directory, open_plain, pivot_root, reset_times,
+};
 
 /// What `wait4` says about a process that ended.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +38,6 @@ pub(crate) fn check(answer: c_long) -> io::Result<c_long> {
 
 fn check_int(answer: c_int) -> io::Result<c_int> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
-}
-
-fn c_path(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 fn owned(fd: RawFd) -> OwnedFd {
@@ -73,6 +74,19 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn memory_file(name: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: the name is a C string that outlives the call.
     Ok(owned(check_int(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) })?))
+}
+
+/// An anonymous file in memory that holds these bytes for good, at its beginning, closed on exec.
+pub fn sealed_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a C string that outlives the call.
+    let mut file = File::from(owned(check_int(unsafe { libc::memfd_create(name.as_ptr(), flags) })?));
+    file.write_all(bytes)?;
+    file.rewind()?;
+    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    // SAFETY: plain call on a descriptor that is open.
+    check_int(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    Ok(file.into())
 }
 
 /// Makes reads and writes on a descriptor return at once.
@@ -323,6 +337,25 @@ pub fn close_from(first: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Turns this process into an executable; returns only if that fails.
+pub fn execute(argv: &[CString], environment: &[CString]) -> io::Result<()> {
+    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (arguments, variables) = (pointers(argv), pointers(environment));
+    let path = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: both lists end with a null pointer and hold C strings that outlive the call.
+    check_int(unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), variables.as_ptr()) }).map(drop)
+}
+
+/// Gives every signal that was ignored its usual effect again: that much survives an exec.
+pub fn default_signals() {
+    for signal in 1..=64 {
+        // SAFETY: no handler is installed; refused for the few signals that have no choice.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// Moves descriptors to the numbers 0, 1, 2 ... in the given order and closes everything else.
 pub fn install_fds(fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut high = Vec::with_capacity(fds.len());
@@ -372,76 +405,6 @@ pub fn become_user(id: u32) -> io::Result<()> {
 pub fn unshare(flags: c_int) -> io::Result<()> {
     // SAFETY: plain call.
     check_int(unsafe { libc::unshare(flags) }).map(drop)
-}
-
-/// Mounts something.
-pub fn mount(source: &Path, target: &Path, kind: &CStr, flags: c_ulong, data: &CStr) -> io::Result<()> {
-    let (source, target) = (c_path(source)?, c_path(target)?);
-    // SAFETY: all pointers are to C strings that outlive the call.
-    check_int(unsafe {
-        libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast())
-    })
-    .map(drop)
-}
-
-/// The mount flags of the file system that a path lies on, as `mount` takes them.
-pub fn mount_flags(path: &Path) -> io::Result<c_ulong> {
-    let path = c_path(path)?;
-    // SAFETY: all zeroes is a valid block.
-    let mut info: libc::statvfs = unsafe { mem::zeroed() };
-    // SAFETY: both pointers live until the call returns.
-    check_int(unsafe { libc::statvfs(path.as_ptr(), &raw mut info) })?;
-    let kept = libc::ST_NOSUID | libc::ST_NODEV | libc::ST_NOEXEC | libc::ST_NOATIME | libc::ST_NODIRATIME;
-    Ok(info.f_flag & kept)
-}
-
-/// Free blocks and inodes of the file system that a path lies on.
-pub fn free_space(path: &Path) -> io::Result<(u64, u64)> {
-    let path = c_path(path)?;
-    // SAFETY: all zeroes is a valid block.
-    let mut info: libc::statvfs = unsafe { mem::zeroed() };
-    // SAFETY: both pointers live until the call returns.
-    check_int(unsafe { libc::statvfs(path.as_ptr(), &raw mut info) })?;
-    Ok((info.f_bfree, info.f_ffree))
-}
-
-/// Swaps the root for `new`, and puts the old one at `old`.
-pub fn pivot_root(new: &Path, old: &Path) -> io::Result<()> {
-    let (new, old) = (c_path(new)?, c_path(old)?);
-    // SAFETY: both pointers are to C strings that outlive the call.
-    check(unsafe { libc::syscall(libc::SYS_pivot_root, new.as_ptr(), old.as_ptr()) }).map(drop)
-}
-
-/// Takes a mount out of sight at once.
-pub fn detach(path: &Path) -> io::Result<()> {
-    let path = c_path(path)?;
-    // SAFETY: the pointer is to a C string that outlives the call.
-    check_int(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }).map(drop)
-}
-
-/// A descriptor of a directory, and nothing more.
-pub fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let path = c_path(path)?;
-    let flags = libc::O_DIRECTORY | libc::O_RDONLY | libc::O_CLOEXEC;
-    // SAFETY: the pointer is to a C string that outlives the call.
-    Ok(owned(check_int(unsafe { libc::open(path.as_ptr(), flags) })?))
-}
-
-/// Opens a file below a directory.
-pub fn open_below(directory: BorrowedFd<'_>, path: &CStr, write: bool) -> io::Result<OwnedFd> {
-    let mode = if write { libc::O_WRONLY } else { libc::O_RDONLY };
-    // SAFETY: the pointer is to a C string that outlives the call.
-    Ok(owned(check_int(unsafe {
-        libc::openat(directory.as_raw_fd(), path.as_ptr(), mode | libc::O_CLOEXEC)
-    })?))
-}
-
-/// Sets a file's times to the epoch.
-pub fn reset_times(path: &Path) -> io::Result<()> {
-    let path = c_path(path)?;
-    let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: both pointers live until the call returns.
-    check_int(unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), [zero, zero].as_ptr(), 0) }).map(drop)
 }
 
 /// Fills a buffer with random bytes.

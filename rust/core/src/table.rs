@@ -16,6 +16,7 @@
 
 use std::cmp::Ordering;
 
+use crate::closeness::close;
 use crate::equality::{equal, range_length};
 use crate::error::{Error, Result};
 use crate::integer;
@@ -51,6 +52,8 @@ pub enum Check {
     False,
     /// `abs(answer - centre) < tolerance`, and its like.
     Near(Near),
+    /// `answer == operand`, but for numbers that are off by no more than this.
+    Close(Value, f64),
 }
 
 /// How near an answer must be.
@@ -137,7 +140,11 @@ impl Table {
 }
 
 impl Call {
-    fn from_parts(function: &Value, arguments: &Value, named: &Value) -> Result<Self> {
+    /// From its parts.
+    ///
+    /// # Errors
+    /// They are not text, a tuple and a dictionary from text.
+    pub fn from_parts(function: &Value, arguments: &Value, named: &Value) -> Result<Self> {
         match (function, arguments, named) {
             (Value::Str(function), Value::Tuple(_), Value::Dict(items))
                 if items.iter().all(|(key, _)| matches!(key, Value::Str(_))) =>
@@ -213,13 +220,17 @@ impl Check {
             Self::True => Ok(truth(answer)),
             Self::False => Ok(!truth(answer)),
             Self::Near(near) => near.holds(answer),
+            Self::Close(operand, tolerance) => Ok(close(answer, operand, *tolerance)),
         }
     }
 
-    /// What a failure of this check is called: `value` or `false`.
+    /// The value that was expected, if one was.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        if matches!(self, Self::Equal(_)) { "value" } else { "false" }
+    pub fn expected(&self) -> Option<&Value> {
+        match self {
+            Self::Equal(operand) | Self::Close(operand, _) => Some(operand),
+            _ => None,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Talk {
     received: usize,
     /// How many values may still come.
     values: usize,
+    limit: usize,
     over: bool,
 }
 
@@ -44,9 +45,15 @@ impl Talk {
             inbox: Inbox::default(),
             received: 0,
             values: MOST_VALUES,
+            limit: LIMIT,
             over: false,
         };
         Ok((talk, theirs))
+    }
+
+    /// Takes in at most so many bytes.
+    pub fn allow(&mut self, bytes: usize) {
+        self.limit = bytes;
     }
 
     /// Queues one value and sends what can be sent at once.
@@ -86,7 +93,7 @@ impl Talk {
                 Ok(count) => {
                     self.received += count;
                     self.inbox.push(&buffer[..count]);
-                    if self.received > LIMIT {
+                    if self.received > self.limit {
                         return Err(Error::Malformed("too much"));
                     }
                 }
@@ -126,11 +133,12 @@ impl Talk {
     /// The peer is gone, sends something else, or takes too long.
     pub fn hear(&mut self, patience: Duration) -> Result<Value> {
         let until = Instant::now() + patience;
+        self.clear();
         let mut heard = Vec::new();
         loop {
             self.pump(&mut heard)?;
             if let Some(value) = heard.pop() {
-                return if heard.is_empty() { Ok(value) } else { Err(Error::Malformed("too many answers")) };
+                return Ok(value);
             }
             let left = until.saturating_duration_since(Instant::now());
             if self.over || left.is_zero() {

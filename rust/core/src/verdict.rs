@@ -41,6 +41,10 @@ pub struct Execution {
     pub level: Level,
     /// Whether source and tests shared a process.
     pub shared: bool,
+    /// For a command: its exit status, or its signal made negative.
+    pub status: Option<i32>,
+    /// For a command: the files asked for that are there, by name.
+    pub files: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Execution {
@@ -51,7 +55,7 @@ impl Execution {
             index: 0,
             outcome,
             tests_passed: 0,
-            tests_total: job.tests.tests.tests.len(),
+            tests_total: job.tests.tests.count(),
             failures: Vec::new(),
             probes: Vec::new(),
             behaviour: String::new(),
@@ -63,6 +67,8 @@ impl Execution {
             memory: 0,
             level,
             shared: false,
+            status: None,
+            files: Vec::new(),
         }
     }
 }
@@ -136,7 +142,7 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
     };
     let (outcome, detail) = match facts.killed {
         Some(reason) => ended(reason),
-        None => ends.outcome(&report, tests.tests.len(), tests.probes.len()),
+        None => ends.outcome(&report, tests.count(), tests.probes.len()),
     };
     let behaviour = if facts.killed.is_none() && !matches!(report.finish, None | Some(Finish::Closed)) {
         report.behaviour
@@ -151,7 +157,7 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
         index: 0,
         outcome,
         tests_passed: report.held,
-        tests_total: tests.tests.len(),
+        tests_total: tests.count(),
         failures: report.failures,
         probes: report.probes,
         behaviour,
@@ -163,10 +169,14 @@ pub fn conclude(job: &Job, facts: Facts) -> Conclusion {
         memory: facts.candidate.memory,
         level: facts.level,
         shared: facts.shared,
+        status: None,
+        files: Vec::new(),
     }))
 }
 
-fn ended(reason: Killed) -> (Outcome, String) {
+/// What it means that a job was ended from outside.
+#[must_use]
+pub fn ended(reason: Killed) -> (Outcome, String) {
     let (outcome, detail) = match reason {
         Killed::Wall => (Outcome::Timeout, "wall limit"),
         Killed::Cpu => (Outcome::Timeout, "CPU limit"),
@@ -236,5 +246,104 @@ fn completed(report: &Report, tests: usize, probes: usize) -> (Outcome, String) 
         (Outcome::Fail, format!("{} of {tests} tests held", report.held))
     } else {
         (Outcome::Fail, "a probe raised".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+    use std::time::Duration;
+
+    use super::{Conclusion, Facts, Killed, conclude};
+    use crate::config::{Job, Level, Limits, Tests};
+    use crate::launch::End;
+    use crate::outcome::Outcome;
+    use crate::queue::Prepared;
+    use crate::report::Report;
+    use crate::value::Value;
+
+    const TOKEN: &[u8] = b"token";
+
+    fn job(count: usize) -> Job {
+        let limits = Limits {
+            wall: Duration::from_secs(1),
+            cpu: Duration::from_secs(1),
+            memory: 1,
+            output: 1,
+            processes: 1,
+            files: 1,
+        };
+        let tests = Tests { tests: vec![vec![]; count], ..Tests::default() };
+        let prepared = Prepared { tests, form: OnceLock::new(), code: OnceLock::new() };
+        Job { source: vec![], tests: Arc::new(prepared), limits }
+    }
+
+    fn record(kind: &str, items: &[Value]) -> Value {
+        let mut all = vec![Value::Bytes(TOKEN.to_vec()), Value::text(kind)];
+        all.extend_from_slice(items);
+        Value::Tuple(all)
+    }
+
+    fn test(index: i64, kind: &str) -> Value {
+        let mut items = vec![Value::Int(index), Value::text(kind)];
+        items.extend(vec![Value::text(""); 6]);
+        record("test", &items)
+    }
+
+    fn end(reason: &str) -> Value {
+        record("end", &[Value::text(reason), Value::text(""), Value::text("")])
+    }
+
+    fn outcome(tests: usize, records: &[Value], killed: Option<Killed>) -> Outcome {
+        let facts = Facts {
+            report: Report::from_records(records, TOKEN),
+            killed,
+            starved: false,
+            candidate: End::default(),
+            cut: false,
+            judge: None,
+            printed: [vec![], vec![]],
+            elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+            level: Level::Full,
+            shared: false,
+        };
+        match conclude(&job(tests), facts) {
+            Conclusion::Done(execution) => execution.outcome,
+            Conclusion::NeedsShared(_) => Outcome::Refused,
+        }
+    }
+
+    #[test]
+    fn a_pass_needs_every_test() {
+        let begin = || record("begin", &[]);
+        assert_eq!(outcome(1, &[begin(), test(0, "held"), end("done")], None), Outcome::Pass);
+        assert_eq!(outcome(2, &[begin(), test(0, "held"), end("done")], None), Outcome::Crash);
+        assert_eq!(outcome(1, &[begin(), test(0, "value"), end("done")], None), Outcome::Fail);
+        assert_eq!(outcome(1, &[begin(), test(0, "held")], None), Outcome::Error);
+        assert_eq!(outcome(1, &[begin(), end("done")], None), Outcome::Crash);
+        assert_eq!(outcome(1, &[], None), Outcome::Error);
+        let twice = [begin(), test(0, "held"), test(0, "held"), end("done")];
+        assert_eq!(outcome(2, &twice, None), Outcome::Crash);
+    }
+
+    #[test]
+    fn a_record_without_the_token_spoils_everything() {
+        let forged = Value::Tuple(vec![Value::Bytes(b"guess".to_vec()), Value::text("begin")]);
+        let records = [record("begin", &[]), test(0, "held"), forged, end("done")];
+        assert_eq!(outcome(1, &records, None), Outcome::Crash);
+    }
+
+    #[test]
+    fn nothing_is_believed_after_the_end() {
+        let records = [record("begin", &[]), end("done"), test(0, "held")];
+        assert_eq!(outcome(1, &records, None), Outcome::Crash);
+    }
+
+    #[test]
+    fn what_was_ended_from_outside_never_passes() {
+        let records = [record("begin", &[]), test(0, "held"), end("done")];
+        assert_eq!(outcome(1, &records, Some(Killed::Wall)), Outcome::Timeout);
+        assert_eq!(outcome(1, &records, Some(Killed::Output)), Outcome::Output);
     }
 }

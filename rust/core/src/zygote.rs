@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use crate::child::{Side, SingleThread, clone_process};
 use crate::config::{Confinement, Level, Request, Role};
@@ -15,6 +16,7 @@ use crate::jail::Jail;
 use crate::root;
 use crate::scratch::Scratch;
 use crate::seccomp::{CandidateFilter, Processes};
+use crate::steward;
 use crate::sys;
 use crate::value::Value;
 use crate::wire::Channel;
@@ -31,12 +33,11 @@ const BROKEN: i32 = 70;
 
 /// The language side: what the zygote cannot do without knowing an interpreter.
 pub trait Host {
-    /// Loads and runs what candidates will need, so that they find it ready; `everything` if they will not
-    /// be able to load the rest.
+    /// Loads and runs what candidates will need, so that they find it ready.
     ///
     /// # Errors
     /// The interpreter lacks something.
-    fn warm(&mut self, everything: bool) -> std::result::Result<(), String>;
+    fn warm(&mut self, stock: &Stock) -> std::result::Result<(), String>;
     /// Called before each clone.
     fn before_clone(&mut self);
     /// Called in the old process after each clone.
@@ -45,6 +46,17 @@ pub trait Host {
     fn after_clone_in_child(&mut self);
     /// Plays a role for whoever is behind the channel; returns the exit code.
     fn play(&mut self, duty: Duty, channel: Channel) -> i32;
+}
+
+/// What a zygote loads ahead of all candidates.
+#[derive(Clone, Debug)]
+pub struct Stock {
+    /// Whether to load what only few programs need.
+    pub wide: bool,
+    /// Modules beyond the library.
+    pub modules: Vec<String>,
+    /// Directories where those are found.
+    pub paths: Vec<PathBuf>,
 }
 
 /// What a copy of the zygote is to do.
@@ -101,9 +113,8 @@ fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
     if jail.level() == Level::Full {
         become_first_process(&control, &proof, host)?;
     }
-    // Without a private root, the user that root turns into may not reach root's own interpreter.
-    let everything = jail.level() != Level::Full && sys::user() == 0;
-    host.warm(everything).map_err(|reason| Error::Wall { wall: "warm interpreter".to_owned(), reason })?;
+    host.warm(&jail.stock()).map_err(|reason| Error::Wall { wall: "warm interpreter".to_owned(), reason })?;
+    jail.check_single_thread()?;
     let address_space = jail.address_space()?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").step("open /dev/null")?;
     jail.close()?;
@@ -183,6 +194,7 @@ impl<H: Host> Zygote<'_, H> {
         let installed = match fds.as_slice() {
             [channel] => [null, null, null, channel.as_fd()],
             [out, err, channel] => [null, out.as_fd(), err.as_fd(), channel.as_fd()],
+            [input, out, err, channel] => [input.as_fd(), out.as_fd(), err.as_fd(), channel.as_fd()],
             _ => return Err(Error::Malformed("descriptors")),
         };
         match self.make(&request, &installed) {
@@ -231,8 +243,12 @@ impl<H: Host> Zygote<'_, H> {
                 CandidateFilter::new(Processes::Forbidden(own))?.raise()?;
             }
         }
+        let channel = Channel::new(sys::adopt(CHANNEL));
+        if request.role == Role::Command {
+            return Ok(steward::serve(&self.proof, channel, self.level == Level::Full, self.own_user));
+        }
         let duty = Duty { role: request.role, ahead: request.ahead, counted: self.own_user };
-        Ok(self.host.play(duty, Channel::new(sys::adopt(CHANNEL))))
+        Ok(self.host.play(duty, channel))
     }
 
     fn limit(&self, request: &Request) -> Result<()> {

@@ -30,6 +30,7 @@ fn live(py: Python<'_>, driver: &Driver, channel: &mut Channel, counted: bool) -
     let [_, Value::Int(processes), program, rest @ ..] = first.as_slice() else {
         return Ok(());
     };
+    // Where an instance of a subclass cannot be judged as such, it goes for the plain value it holds.
     limit_processes(counted, *processes)?;
     let names = driver.get(py, "new_module")?.call1(("candidate",))?.cast_into::<PyDict>()?;
     let loaded = load(driver, &names, program);
@@ -85,7 +86,8 @@ pub fn limit_processes(counted: bool, processes: i64) -> PyResult<()> {
     Ok(())
 }
 
-fn receive(py: Python<'_>, judge: &mut Channel) -> Option<Value> {
+/// The next message; none if nobody is there any more.
+pub fn receive(py: Python<'_>, judge: &mut Channel) -> Option<Value> {
     py.detach(|| judge.receive()).ok().map(|(value, _)| value)
 }
 
@@ -96,12 +98,17 @@ fn send(py: Python<'_>, judge: &mut Channel, reply: &Value) -> PyResult<()> {
 /// Executes a source, which may have been compiled already.
 pub fn load(driver: &Driver, names: &Bound<'_, PyDict>, program: &Value) -> PyResult<()> {
     let py = names.py();
-    let code = match program {
-        Value::Bytes(code) => driver.get(py, "load_code")?.call1((PyBytes::new(py, code),))?,
-        Value::Str(source) => driver.get(py, "compile_program")?.call1((text(py, source)?,))?,
-        _ => return Err(PySystemExit::new_err("no program")),
-    };
+    let code = program_code(py, driver, program)?;
     driver.get(py, "execute")?.call1((code, names)).map(drop)
+}
+
+/// The code of a program that came as one or as a source.
+pub fn program_code<'py>(py: Python<'py>, driver: &Driver, program: &Value) -> PyResult<Bound<'py, PyAny>> {
+    match program {
+        Value::Bytes(code) => driver.get(py, "load_code")?.call1((PyBytes::new(py, code),)),
+        Value::Str(source) => driver.get(py, "compile_program")?.call1((text(py, source)?,)),
+        _ => Err(PySystemExit::new_err("no program")),
+    }
 }
 
 /// What a loaded source offers: names of functions, of modules, of all else.
@@ -154,7 +161,7 @@ fn answer(
     let result = function.and_then(|function| function.call(tuple, Some(&keywords)));
     let changes = changes(arguments, &objects);
     let reply = match result {
-        Ok(object) => returned(&object, &objects, tabled),
+        Ok(object) => returned(driver, &object, &objects, tabled),
         Err(error) if error.is_instance_of::<PySystemExit>(py) => vec![Value::text("exit")],
         Err(error) => {
             let (name, base, values, message) = describe(driver, &error)?;
@@ -164,13 +171,18 @@ fn answer(
     Ok(Value::Tuple(vec![Value::Tuple(reply), changes]))
 }
 
-fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], tabled: bool) -> Vec<Value> {
+fn returned(
+    driver: &Driver,
+    object: &Bound<'_, PyAny>,
+    arguments: &[Bound<'_, PyAny>],
+    tabled: bool,
+) -> Vec<Value> {
     if let Some(place) = arguments.iter().position(|argument| is_mutable(argument) && argument.is(object)) {
         return vec![Value::text("argument"), Value::Int(i64::try_from(place).unwrap_or(-1))];
     }
     match to_value(object) {
         Ok(value) => vec![Value::text("value"), value],
-        Err(NotPlain::Type(name)) => match tabled.then(|| like(object)).flatten() {
+        Err(NotPlain::Type(name)) => match tabled.then(|| like(driver, object)).flatten() {
             Some([value, equal, near]) => {
                 vec![Value::text("like"), Value::text(&name), value, equal, near]
             }
@@ -185,15 +197,23 @@ fn returned(object: &Bound<'_, PyAny>, arguments: &[Bound<'_, PyAny>], tabled: b
             let name = Value::text("MemoryError");
             vec![Value::text("raise"), name.clone(), name, Value::Tuple(vec![]), Value::text("")]
         }
+        Err(NotPlain::Failed(_)) if tabled => {
+            vec![Value::text("foreign"), Value::text("object"), Value::Bool(true)]
+        }
         Err(NotPlain::Failed(_)) => vec![Value::text("foreign"), Value::text("object")],
     }
 }
 
 /// A plain value for an object which is not plain: whether the two are equal, and whether they are as far from
 /// any number.
-fn like(object: &Bound<'_, PyAny>) -> Option<[Value; 3]> {
+fn like(driver: &Driver, object: &Bound<'_, PyAny>) -> Option<[Value; 3]> {
     if let Ok(Some(value)) = plain(object) {
         return Some([to_value(&value).ok()?, Value::Bool(true), Value::Bool(true)]);
+    }
+    if let Ok(value) = driver.get(object.py(), "unboxed").and_then(|unboxed| unboxed.call1((object,)))
+        && let Ok(value) = to_value(&value)
+    {
+        return Some([value, Value::Bool(true), Value::Bool(true)]);
     }
     let is_a = |module: &str, name: &str| {
         let modules = object.py().import("sys").ok()?.getattr("modules").ok()?;

@@ -4,6 +4,7 @@ import builtins
 import gc
 import marshal
 import os
+import re
 import sys
 import types
 
@@ -14,8 +15,11 @@ representation = builtins.repr
 text_of = builtins.str
 load_code, dump_code = marshal.loads, marshal.dumps
 stdlib = sys.stdlib_module_names
+IMPORTS = re.compile(r"\b(?:import|from)\b([^\n]*)").findall
+WORDS = re.compile(r"[^\W\d]\w*").findall
 import_module = builtins.__import__
 stdout, stderr = sys.stdout, sys.stderr
+DEEPEST = sys.getrecursionlimit()
 
 EXCEPTIONS = {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
@@ -24,6 +28,13 @@ MODULES = (
     "sys time types typing"
 )
 """What nearly every program needs; each module more makes every copy of the zygote dearer."""
+
+
+def needs_wide(text):
+    """Whether a text may import what is not loaded here. A word too many costs time, nothing else."""
+    if "__import__" in text:
+        return True
+    return any(not ELSEWHERE.isdisjoint(WORDS(rest)) for rest in IMPORTS(text))
 
 
 def compile_program(source):
@@ -41,7 +52,7 @@ def compile_source(source):
     except (MemoryError, RecursionError, OverflowError, SystemError):
         return None
     try:
-        return "code", dump_code(code)
+        return "code", dump_code(code), needs_wide(source)
     except (ValueError, MemoryError):
         return None  # nested deeper than can be written down, though it can be run
 
@@ -83,6 +94,21 @@ def kinds(names, wanted):
     return found
 
 
+def unboxed(value):
+    """A value with plain numbers in the place of numpy's, which are equal to them."""
+    boxes = sys.modules["numpy"].generic if "numpy" in sys.modules else ()
+
+    def plain(value):
+        kind = type(value)
+        if isinstance(value, boxes):
+            return value.item()
+        if kind in (list, tuple, set, frozenset):
+            return kind(map(plain, value))
+        return {plain(key): plain(item) for key, item in value.items()} if kind is dict else value
+
+    return plain(value)
+
+
 def describe(error):
     """Name of an exception's type, of the built-in type it descends from, its arguments and its text."""
     kind = type(error)
@@ -117,16 +143,50 @@ def recreate(name, base, arguments, text):
 
 EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
+INTACT = "\0forge intact\0"
+"""Stands likewise for a function that says whether `unittest` is what it was."""
+SUITE_NAME = "__forge_suite__"
+"""Is among the names that tests use if `unittest` runs some of them."""
 
 
-def with_equal(code, equal):
+LATE = "IsolatedAsyncioTestCase"
+"""What `unittest` itself loads only when it is used."""
+
+
+def seal_unittest():
+    """Loads `unittest`; a function that says whether its classes and functions are still what they are now."""
+    import_module("unittest")
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "unittest"]
+
+    def state():
+        found = []
+        for module in modules:
+            kinds = (kind for name, kind in vars(module).items() if isinstance(kind, type) and name != LATE)
+            for holder in (module, *kinds):
+                for name, value in list(vars(holder).items()):
+                    value = getattr(value, "__func__", value)
+                    if name != LATE and isinstance(value, (type, types.FunctionType, property)):
+                        found.append((name, value, getattr(value, "__code__", None)))
+        return found
+
+    before = state()
+
+    def intact():
+        now = state()
+        same = (a[0] == b[0] and a[1] is b[1] and a[2] is b[2] for a, b in zip(before, now, strict=False))
+        return len(before) == len(now) and all(same)
+
+    return intact
+
+
+def with_equal(code, marks):
     """Puts the comparison where the mark for it stands: among the constants, where no name reaches it."""
     constants = []
     for constant in code.co_consts:
-        if type(constant) is str and constant == EQUAL:
-            constant = equal
+        if type(constant) is str and constant in marks:
+            constant = marks[constant]
         elif type(constant) is types.CodeType:
-            constant = with_equal(constant, equal)
+            constant = with_equal(constant, marks)
         constants.append(constant)
     return code.replace(co_consts=tuple(constants))
 
@@ -137,9 +197,12 @@ def unpack(prepared, equal):
     def ready(code):
         if type(code) is tuple:
             return EXCEPTIONS[code[0]](code[1])
-        return code and with_equal(code, equal)
+        return code and with_equal(code, marks)
 
     setup, tests, probes, used = load_code(prepared)
+    marks = {EQUAL: equal}
+    if SUITE_NAME in used:
+        marks[INTACT] = seal_unittest()
     tests = [(ready(code), text, direct) for code, text, direct in tests]
     return ready(setup), tests, [ready(code) for code in probes], used
 
@@ -178,7 +241,7 @@ def work(items: List[int], *rest, key=None, **named):
 '''
 
 
-LATER = (
+RARE = (
     "argparse array ast asyncio base64 bz2 calendar codecs concurrent.futures configparser contextlib csv ctypes "
     "dataclasses datetime decimal difflib email fnmatch fractions getpass gettext glob gzip hashlib html http "
     "importlib.resources inspect io ipaddress json linecache locale logging lzma multiprocessing numbers pathlib "
@@ -187,7 +250,10 @@ LATER = (
     "unittest unittest.mock urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib "
     "zoneinfo"
 )
-"""What is loaded ahead only where files will be out of reach later."""
+"""What is loaded ahead only in wide zygotes."""
+
+ELSEWHERE = {"__import__", "importlib"}
+"""Words that, where a text imports, say that it needs a wide zygote: modules that a plain one has not loaded."""
 
 
 STRETCH = b""
@@ -195,25 +261,27 @@ STRETCH = b""
 
 def forget():
     """Between two candidates of a judge: nothing of the tests' run stays."""
-    import random
+    sys.modules["random"].seed(0)
+    sys.setrecursionlimit(DEEPEST)
 
-    random.seed(0)
 
-
-def warm(everything):
-    """Imports, compiles and runs what candidates are likely to need."""
+def warm(wide=False, modules=(), paths=()):
+    """Imports, compiles and runs what candidates are likely to need; `wide` as in `Stock`."""
     real, os.register_at_fork = os.register_at_fork, lambda **hooks: None
+    sys.path.extend(paths)
     for name in MODULES.split():
         __import__(name)
-    for name in LATER.split() if everything else ():
+    ELSEWHERE.update(name for name in (*stdlib, *modules) if name not in sys.modules)
+    for name in RARE.split() if wide else ():
         try:
             __import__(name)
         except ImportError:
             continue
+    for name in modules if wide else ():
+        __import__(name)
     os.register_at_fork = real
-    import random
-
-    random.seed(0)
+    # Imported only here: it wants to hear of every copy, so as to forget its seed.
+    sys.modules["random"].seed(0)
     global STRETCH
     STRETCH = dump_code(compile_program(EXAMPLE))
     for _ in range(3):

@@ -5,9 +5,17 @@ Executed in the same process as `clerk.py`, apart from every candidate.
 
 import ast
 import marshal
+import typing
+
+if typing.TYPE_CHECKING:
+    SUITE = ""
+    """The text of `suite.py`, which whoever executes this puts here."""
 
 EQUAL = "\0forge equal\0"
 """Stands for the comparison in code that is not finished; no source text can hold it."""
+
+SUITE_NAME = "__forge_suite__"
+"""The function of `suite.py`. Tests that use this name are run by `unittest`."""
 
 
 SIGNS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in"}
@@ -56,12 +64,37 @@ def used_names(setup, tests, probes):
     return found
 
 
+def last_name(node):
+    """The last part of a dotted name."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def is_main(node):
+    """Whether a statement is `unittest.main()`."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="unittest"), attr="main"))):
+            return True
+    return False
+
+
+def is_suite(tree):
+    """Whether a test is to be run by `unittest`: it defines test cases, or says so."""
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return any(last_name(base).endswith("TestCase") for node in found for base in node.bases) or any(
+        map(is_main, tree.body)
+    )
+
+
 def prepare_code(source, filename, direct):
     """Code that says what failed asserts were about, and a text for what it is about as a whole."""
     tree = ast.parse(source, filename)
     shown = Shown(source, direct)
     text = source.strip()
     simple = False
+    if direct and is_suite(tree):
+        shown.visit(tree)
+        tree.body = [node for node in tree.body if not is_main(node)] + ast.parse(SUITE, filename).body
+        return compile(tree, filename, "exec", dont_inherit=True), text, False
     if direct and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
         test = tree.body[0].test
         eq = isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)
@@ -71,8 +104,19 @@ def prepare_code(source, filename, direct):
     return compile(tree, filename, "exec", dont_inherit=True), text, simple
 
 
+POWERFUL = frozenset(
+    "__builtins__ __import__ breakpoint builtins compile ctypes delattr dir eval exec gc getattr globals importlib "
+    "inspect locals marshal memoryview object open operator os pickle setattr shelve shutil subprocess super sys type "
+    "types vars".split()
+)
+"""Names by which tests could do with an answer more than look at it, such as executing it: after that, the
+process is not to be trusted with the next program."""
+
+
 def prepare(setup, tests, probes):
     """Everything of the tests' side, compiled and packed: setup, tests, probes, the names they use.
+
+    With it, whether one process may hold these tests against one program after another.
 
     A test is its code, a text for what it is about, and whether that text is the whole story. What does not
     compile stands as the name and the text of its exception.
@@ -95,5 +139,8 @@ def prepare(setup, tests, probes):
     prepared_setup = attempt(lambda: prepare_code(setup, "<setup>", False)[0]) if setup.strip() else None
     prepared_tests = [test(source) for source in tests]
     prepared_probes = [attempt(lambda source=source: probe(source)) for source in probes]
-    used = tuple(sorted(used_names(setup, tests, probes)))
-    return marshal.dumps((prepared_setup, prepared_tests, prepared_probes, used))
+    used = used_names(setup, tests, probes)
+    if any(SUITE_NAME in found[0].co_names for found in prepared_tests if type(found[0]) is not tuple):
+        used.add(SUITE_NAME)
+    packed = marshal.dumps((prepared_setup, prepared_tests, prepared_probes, tuple(sorted(used))))
+    return packed, used.isdisjoint(POWERFUL)

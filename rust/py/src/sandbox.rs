@@ -1,6 +1,7 @@
 //! The supervisor and its batches as Python classes, and the codec for those who want to look at it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,13 @@ use forge_core::supervisor::{self, Launch, Options};
 use forge_core::text::{SHOWN, bounded};
 use forge_core::value::Value;
 use forge_core::verdict::Execution;
+use forge_core::work::{Case, Command, Tolerance, Work};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::convert::{NotPlain, to_object, to_object_until, to_value};
-use crate::shown::shown;
+use crate::shown::{shown, shown_call};
 
 /// The most characters of a probe's representation.
 const PROBE_SHOWN: usize = 10_000;
@@ -80,7 +82,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts workers. `most` and `least` bound the isolation level.
     #[new]
-    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared, limits))]
+    #[pyo3(signature = (*, program, arguments, environment, readable, covered, scratch, user, most, least, workers, allow_shared, limits, modules, packages))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -96,12 +98,16 @@ impl Supervisor {
         workers: usize,
         allow_shared: bool,
         limits: RawLimits,
+        modules: Vec<String>,
+        packages: Vec<PathBuf>,
     ) -> PyResult<Self> {
-        let confinement = Confinement { level: level(most)?, readable, covered, scratch, user };
+        let (most, least) = (level(most)?, level(least)?);
+        let confinement =
+            Confinement { level: most, readable, covered, scratch, user, wide: false, modules, packages };
         let options = Options {
             launch: Launch { program, arguments, environment },
             confinement,
-            least: level(least)?,
+            least,
             workers: workers.max(1),
             allow_shared,
             limits: to_limits(limits)?,
@@ -145,6 +151,17 @@ fn closed() -> PyErr {
     PyRuntimeError::new_err("the batch is closed")
 }
 
+impl Batch {
+    fn queue(&self, source: Vec<u8>, tests: Tests, limits: RawLimits) -> PyResult<Option<u64>> {
+        let limits = to_limits(limits)?;
+        if !supervisor::fits(&source, &tests) {
+            return Ok(None);
+        }
+        let mut inner = self.inner.lock().map_err(|_| closed())?;
+        Ok(Some(inner.as_mut().ok_or_else(closed)?.submit(source, tests, limits)))
+    }
+}
+
 #[pymethods]
 impl Batch {
     /// Queues a job; `limits` are wall, cpu, memory, output, processes, files. Returns its position, or
@@ -159,13 +176,46 @@ impl Batch {
         probes: Vec<Vec<u8>>,
         limits: RawLimits,
     ) -> PyResult<Option<u64>> {
-        let limits = to_limits(limits)?;
-        let tests = Tests { tests, entry_point, setup, probes };
-        if !supervisor::fits(&source, &tests) {
-            return Ok(None);
-        }
-        let mut inner = self.inner.lock().map_err(|_| closed())?;
-        Ok(Some(inner.as_mut().ok_or_else(closed)?.submit(source, tests, limits)))
+        self.queue(source, Tests { tests, entry_point, setup, probes, work: Work::Tests }, limits)
+    }
+
+    /// Queues a source and calls of its functions, each a tuple of function, arguments, named arguments,
+    /// expected value and tolerance as `encode` gives it. Returns as `submit` does.
+    fn submit_calls(
+        &self,
+        source: Vec<u8>,
+        calls: Vec<Vec<u8>>,
+        entry_point: Vec<u8>,
+        limits: RawLimits,
+    ) -> PyResult<Option<u64>> {
+        self.queue(source, Tests { entry_point, work: Work::Calls(calls), ..Tests::default() }, limits)
+    }
+
+    /// Queues a whole program and its cases, each a standard input, a standard output and a tolerance. Returns
+    /// as `submit` does.
+    fn submit_cases(
+        &self,
+        source: Vec<u8>,
+        cases: Vec<(Vec<u8>, Vec<u8>, f64)>,
+        limits: RawLimits,
+    ) -> PyResult<Option<u64>> {
+        let case = |(stdin, stdout, tolerance)| Case { stdin, stdout, tolerance: Tolerance::new(tolerance) };
+        let work = Work::Cases(cases.into_iter().map(case).collect());
+        self.queue(source, Tests { work, ..Tests::default() }, limits)
+    }
+
+    /// Queues a command. Returns as `submit` does.
+    fn submit_command(
+        &self,
+        argv: Vec<Vec<u8>>,
+        files: Vec<(Vec<u8>, Vec<u8>)>,
+        stdin: Vec<u8>,
+        outputs: Vec<Vec<u8>>,
+        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        limits: RawLimits,
+    ) -> PyResult<Option<u64>> {
+        let work = Work::Command(Box::new(Command { argv, environment, stdin, files, outputs }));
+        self.queue(Vec::new(), Tests { work, ..Tests::default() }, limits)
     }
 
     /// The next execution as a dictionary; `None` if there is none within `patience` seconds.
@@ -201,9 +251,9 @@ fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, P
     for failure in &execution.failures {
         let texts = [
             &failure.kind,
-            &failure.call,
+            &seen(py, &failure.call, SHOWN),
             &seen(py, &failure.got, SHOWN),
-            &failure.expected,
+            &seen(py, &failure.expected, SHOWN),
             &failure.exception,
             &failure.message,
         ];
@@ -243,6 +293,12 @@ fn to_dict<'py>(py: Python<'py>, execution: &Execution) -> PyResult<Bound<'py, P
     dict.set_item("memory", execution.memory)?;
     dict.set_item("isolation", execution.level.name())?;
     dict.set_item("shared_process", execution.shared)?;
+    dict.set_item("status", execution.status)?;
+    let files = PyDict::new(py);
+    for (name, contents) in &execution.files {
+        files.set_item(OsStr::from_bytes(name), PyBytes::new(py, contents))?;
+    }
+    dict.set_item("files", files)?;
     Ok(dict)
 }
 
@@ -250,5 +306,6 @@ fn seen(py: Python<'_>, seen: &Seen, limit: usize) -> String {
     match seen {
         Seen::Text(text) => text.clone(),
         Seen::Plain(value) => bounded(&shown(py, value), limit),
+        Seen::Call(call) => bounded(&shown_call(py, call), limit),
     }
 }

@@ -1,5 +1,6 @@
 //! Plain values written out as Python does, members of sets in one order on every run.
 
+use forge_core::table::Call;
 use forge_core::text::without_addresses;
 use forge_core::value::Value;
 use pyo3::prelude::*;
@@ -14,6 +15,16 @@ pub fn shown(py: Python<'_>, value: &Value) -> String {
     let mut out = String::new();
     write(py, value, &mut out);
     without_addresses(&out)
+}
+
+/// A call as Python writes one.
+pub fn shown_call(py: Python<'_>, call: &Call) -> String {
+    let mut parts: Vec<String> =
+        call.arguments.items().unwrap_or_default().iter().map(|value| shown(py, value)).collect();
+    if let Value::Dict(named) = &call.named {
+        parts.extend(named.iter().map(|(key, value)| format!("{}={}", key.lossy(), shown(py, value))));
+    }
+    format!("{}({})", String::from_utf8_lossy(&call.function), parts.join(", "))
 }
 
 fn write(py: Python<'_>, value: &Value, out: &mut String) {

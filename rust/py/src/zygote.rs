@@ -5,13 +5,13 @@ use std::ffi::CString;
 use forge_core::config::Role;
 use forge_core::sys;
 use forge_core::wire::Channel;
-use forge_core::zygote::{Duty, Host};
+use forge_core::zygote::{Duty, Host, Stock};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{candidate, child, clerk, judge};
+use crate::{candidate, child, clerk, judge, program};
 
-const DRIVER: &str = include_str!("driver.py");
+const DRIVER: [&str; 2] = [include_str!("driver.py"), include_str!("program.py")];
 
 /// The functions of `driver.py` and of the interpreter that the roles need, taken before any candidate ran.
 pub struct Driver {
@@ -36,12 +36,14 @@ struct Interpreter<'py> {
 }
 
 impl Host for Interpreter<'_> {
-    fn warm(&mut self, everything: bool) -> Result<(), String> {
+    fn warm(&mut self, stock: &Stock) -> Result<(), String> {
         let warmed = || -> PyResult<Driver> {
             let namespace = PyDict::new(self.py);
-            let code = CString::new(DRIVER)?;
-            self.py.run(&code, Some(&namespace), None)?;
-            namespace.as_any().get_item("warm")?.call1((everything,))?;
+            for source in DRIVER {
+                self.py.run(&CString::new(source)?, Some(&namespace), None)?;
+            }
+            let paths: Vec<_> = stock.paths.iter().map(|path| path.as_os_str()).collect();
+            namespace.as_any().get_item("warm")?.call1((stock.wide, &stock.modules, paths))?;
             // A copy: a program that finds the globals of one of these functions changes nothing here.
             let driver = Driver { namespace: namespace.copy()?.unbind() };
             judge::warm(self.py, &driver)?;
@@ -77,6 +79,9 @@ impl Host for Interpreter<'_> {
             Role::Judge => judge::serve(py, driver, channel),
             Role::Shared => judge::share(py, driver, channel, duty.counted),
             Role::Clerk => clerk::serve(py, driver, channel),
+            Role::Program => program::serve(py, driver, channel, duty.counted),
+            // Has a steward, who needs no interpreter.
+            Role::Command => 1,
         }
     }
 }
