@@ -52,8 +52,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("user")
     home = Path(_core.__file__).parent
     (folder / "forge").mkdir()
-    for name in ("__init__.py", "errors.py", "types.py", "sandbox.py", Path(_core.__file__).name):
-        shutil.copyfile(home / name, folder / "forge" / name)
+    for path in (*home.glob("*.py"), Path(_core.__file__)):
+        shutil.copyfile(path, folder / "forge" / path.name)
     for source in Path(__file__).parent.glob("*.py"):
         shutil.copyfile(source, folder / source.name)
     (folder / "judge.py").write_text(STAND_IN + JUDGE)

@@ -38,10 +38,6 @@ GARBAGE = {
     "another word": "control.send(told(b'passed', b'all'))",
     "a start without a process": "control.send(b't\\2\\0\\0\\0s\\7\\0\\0\\0startedi' + bytes(8))",
     "an end of nothing": "control.send(b't\\5\\0\\0\\0s\\5\\0\\0\\0ended' + (b'i' + b'\\7' * 8) * 4)",
-    "a start with a descriptor that is none of a process": (
-        "import array\nmessage = b't\\2\\0\\0\\0s\\7\\0\\0\\0startedi' + bytes(8)\n"
-        "control.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0]))])"
-    ),
     "a refusal": "control.send(told(b'refused', b'no'))",
     "a flood": "for _ in range(2000): control.send(told(b'ready'))",
     "a message with many descriptors": (
