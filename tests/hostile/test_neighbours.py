@@ -173,3 +173,14 @@ def test_wrong_answers_of_any_size_are_not_kept(alone):
     kept = list(alone.run(jobs(100)))
     assert memory() - before < 100
     assert all(len(execution.failures[0].got) <= 200 for execution in kept)
+
+
+def test_a_source_too_large_for_the_clerk_is_not_given_the_code_of_another():
+    """Long jobs give the next one back, whose code is then on its way to a worker that takes another job."""
+    slow = "import time\ndef add(a, b):\n    time.sleep(0.004)\n    return a + b\n"
+    honest, large = "def add(a, b): return a + b\n", "x = 1\n" * 60_000 + "def add(a, b): return None\n"
+    tests = ["assert add(2, 3) == 5"]
+    jobs = [Job(f"{source}# {n}\n", tests, "add") for n in range(25) for source in (slow, honest, large)]
+    with Sandbox(2, limits=LIMITS) as sandbox:
+        found = {execution.index: execution.outcome for execution in sandbox.run(jobs)}
+    assert [found[n] for n in range(len(jobs))] == [Outcome.PASS, Outcome.PASS, Outcome.FAIL] * 25

@@ -82,26 +82,33 @@ impl Clerk {
     }
 
     /// The table that tests amount to; none if they have to be run as code.
-    pub fn form(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Table> {
+    ///
+    /// # Errors
+    /// The clerk fails: nothing is known of the tests.
+    pub fn form(&mut self, zygote: &mut Zygote, tests: &Tests) -> Result<Option<Table>> {
         let table = match self.look(zygote, "tabulate", tests)? {
-            Value::None => return None,
-            table => Table::from_value(&table).ok()?,
+            Value::None => return Ok(None),
+            table => Table::from_value(&table)?,
         };
         let fits = table.tests.len() == tests.tests.len() && table.probes.len() == tests.probes.len();
-        fits.then_some(table)
+        Ok(fits.then_some(table))
     }
 
     /// The code of tests; none if nothing can be made of them.
-    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Option<Code> {
-        match self.look(zygote, "prepare", tests)?.items()? {
-            [Value::Bytes(bytes), Value::Bool(reusable), Value::Bool(wide)] => {
-                Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide })
+    ///
+    /// # Errors
+    /// The clerk fails: nothing is known of the tests.
+    pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Result<Option<Code>> {
+        let answer = self.look(zygote, "prepare", tests)?;
+        match answer.items() {
+            Some([Value::Bytes(bytes), Value::Bool(reusable), Value::Bool(wide)]) => {
+                Ok(Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide }))
             }
-            _ => None,
+            _ => Ok(None),
         }
     }
 
-    fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Option<Value> {
+    fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Result<Value> {
         let texts = |texts: &[Vec<u8>]| Value::List(texts.iter().cloned().map(Value::Str).collect());
         let question = vec![
             Value::text(question),
@@ -110,7 +117,7 @@ impl Clerk {
             texts(&tests.probes),
             Value::Str(tests.entry_point.clone()),
         ];
-        if self.ask(zygote, question) { self.answer(LOOK_PATIENCE).ok() } else { None }
+        if self.ask(zygote, question) { self.answer(LOOK_PATIENCE) } else { Err(Error::Closed) }
     }
 
     /// Puts a question; false if there is no clerk to be had.

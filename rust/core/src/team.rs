@@ -13,6 +13,8 @@ use crate::work::{Work, table};
 
 /// Candidates made ahead while there is work.
 const AHEAD: usize = 1;
+/// The form of tests of which nothing else is known.
+static CODE: Form = Form::Code;
 
 /// One zygote and all that came from it.
 pub struct Team {
@@ -115,14 +117,22 @@ impl Team {
         }
         let form = match &job.tests.tests.work {
             Work::Calls(calls) => Form::Table(table(calls)?),
-            _ => self.examiner.form(&mut self.zygote, &job.tests.tests).map_or(Form::Code, Form::Table),
+            _ => match self.examiner.form(&mut self.zygote, &job.tests.tests) {
+                Ok(table) => table.map_or(Form::Code, Form::Table),
+                // That clerk may have failed for any reason: the next one may look again.
+                Err(_) => return Ok(&CODE),
+            },
         };
         Ok(job.tests.form.get_or_init(|| form))
     }
 
     /// A job's tests as code, compiled the first time.
     pub fn code<'a>(&mut self, job: &'a Job) -> Result<&'a Code> {
-        let code = job.tests.code.get_or_init(|| self.examiner.code(&mut self.zygote, &job.tests.tests));
-        code.as_ref().ok_or(Error::Malformed("the tests cannot be read"))
+        if job.tests.code.get().is_none() {
+            let code = self.examiner.code(&mut self.zygote, &job.tests.tests)?;
+            job.tests.code.get_or_init(|| code);
+        }
+        let code = job.tests.code.get().and_then(Option::as_ref);
+        code.ok_or(Error::Malformed("the tests cannot be read"))
     }
 }
