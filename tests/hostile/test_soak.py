@@ -24,7 +24,7 @@ from forge.sandbox import Job, Limits, Sandbox
 from forge.types import Outcome
 from processes import gone, settled
 
-COUNT = int(os.environ.get("FORGE_SOAK", "3000"))
+COUNT = int(os.environ.get("FORGE_SOAK", "600"))
 SEED = int(os.environ.get("FORGE_SOAK_SEED", "1"))
 WORKERS = 2
 LIMITS = Limits(wall=1.0, cpu=0.2, memory=96 << 20, output=8 << 10, files=1 << 20)

@@ -99,12 +99,13 @@ impl Clerk {
     /// # Errors
     /// The clerk fails: nothing is known of the tests.
     pub fn code(&mut self, zygote: &mut Zygote, tests: &Tests) -> Result<Option<Code>> {
-        Ok(match self.look(zygote, "prepare", tests)?.items() {
+        let answer = self.look(zygote, "prepare", tests)?;
+        match answer.items() {
             Some([Value::Bytes(bytes), Value::Bool(reusable), Value::Bool(wide)]) => {
-                Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide })
+                Ok(Some(Code { bytes: bytes.clone(), reusable: *reusable, wide: *wide }))
             }
-            _ => None,
-        })
+            _ => Ok(None),
+        }
     }
 
     fn look(&mut self, zygote: &mut Zygote, question: &str, tests: &Tests) -> Result<Value> {

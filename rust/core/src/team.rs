@@ -13,7 +13,6 @@ use crate::work::{Work, table};
 
 /// Candidates made ahead while there is work.
 const AHEAD: usize = 1;
-
 /// The form of tests of which nothing else is known.
 static CODE: Form = Form::Code;
 
@@ -133,6 +132,7 @@ impl Team {
             let code = self.examiner.code(&mut self.zygote, &job.tests.tests)?;
             job.tests.code.get_or_init(|| code);
         }
-        job.tests.code.get().and_then(Option::as_ref).ok_or(Error::Malformed("the tests cannot be read"))
+        let code = job.tests.code.get().and_then(Option::as_ref);
+        code.ok_or(Error::Malformed("the tests cannot be read"))
     }
 }
