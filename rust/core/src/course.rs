@@ -21,8 +21,10 @@ use crate::talk::Talk;
 use crate::value::Value;
 use crate::verdict::{Execution, Facts, Killed};
 
-/// After this time a job is watched closely, and no longer holds up the next.
-const PATIENCE: Duration = Duration::from_millis(2);
+/// After this time a job is watched closely. Most are over by then, and were not woken up for.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// After this time a job no longer holds up the next.
+const DELAY: Duration = Duration::from_millis(25);
 /// The most processes of a worker beside those of a candidate: launcher, zygote, clerks, judge, candidates
 /// made ahead.
 const COMPANY: u64 = 10;
@@ -85,6 +87,18 @@ impl Candidate {
         let process = zygote.started(self.asked)?;
         process.kill();
         zygote.await_end(process.number).map(drop)
+    }
+
+    /// Gives it a source and the calls to answer; it begins at once. `processes` is how many its user may have.
+    pub fn tabulate(&mut self, processes: u64, program: Program, tests: &Tests, table: &Table) {
+        let names = needed(tests, table).into_iter().map(Value::Str).collect();
+        self.talk.say(&Value::Tuple(vec![
+            Value::text("table"),
+            Value::Int(processes.cast_signed()),
+            carried(program),
+            Value::List(names),
+            Value::List(table.calls().map(question).collect()),
+        ]));
     }
 
     /// Whether it was made for these limits.
@@ -208,23 +222,14 @@ impl Watch<'_> {
         Value::Int((self.limits().processes + self.company).cast_signed())
     }
 
-    /// The candidate answers a table of calls.
-    pub fn by_table(mut self, candidate: Candidate, program: Program, table: &Table) -> Result<Facts> {
+    /// The candidate answers the table of calls that it was given.
+    pub fn by_table(mut self, candidate: Candidate, table: &Table) -> Result<Facts> {
         let Candidate { asked, mut talk, printed, .. } = candidate;
-        let tests = &self.ticket.job.tests.tests;
-        let names = needed(tests, table).into_iter().map(Value::Str).collect();
-        talk.say(&Value::Tuple(vec![
-            Value::text("table"),
-            self.processes(),
-            carried(program),
-            Value::List(names),
-            Value::List(table.calls().map(question).collect()),
-        ]));
         let process = self.zygote.started(asked)?;
         let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
-        let report = Report::from_answers(tests, table, &heard);
+        let report = Report::from_answers(&self.ticket.job.tests.tests, table, &heard);
         drop(heard);
         talk.end();
         Ok(self.facts(report, running, end, end.cpu, false))
@@ -364,7 +369,9 @@ impl Watch<'_> {
     ) -> Result<()> {
         let now = Instant::now();
         running.check_time(now);
-        if closely && let Some(next) = self.next.take() {
+        if begun.elapsed() >= DELAY
+            && let Some(next) = self.next.take()
+        {
             self.queue.give_back(next);
         }
         let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
@@ -375,7 +382,7 @@ impl Watch<'_> {
         if closely {
             entries.extend(running.watched().map(|fd| entry(fd, libc::POLLIN)));
         }
-        let tick = (!closely).then(|| begun + PATIENCE);
+        let tick = if !closely { Some(begun + PATIENCE) } else { self.next.is_some().then(|| begun + DELAY) };
         let due = running.due().into_iter().chain(tick).min();
         let patience = due.map_or(KILL_PATIENCE, |due| due.saturating_duration_since(now));
         sys::poll(&mut entries, Some(patience)).step("wait")?;

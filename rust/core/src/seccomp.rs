@@ -37,8 +37,8 @@ const SIOCSPGRP: u64 = 0x8902;
 pub enum Processes {
     /// Any number within the limits: a PID namespace takes them down.
     Contained,
-    /// None: nothing would take them down. Holds the candidate's own process id.
-    Forbidden(i32),
+    /// None: nothing would take them down.
+    Forbidden,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -192,6 +192,9 @@ impl Filters {
     }
 }
 
+/// Stands in a filter for the process id of whoever raises it: no process has so high a number.
+const SOMEBODY: u32 = 0x7eee_eeee;
+
 /// A candidate's own filter.
 #[derive(Debug)]
 pub struct CandidateFilter(BpfProgram);
@@ -204,9 +207,9 @@ impl CandidateFilter {
     pub fn new(processes: Processes) -> Result<Self> {
         match processes {
             Processes::Contained => Ok(Self(contained())),
-            Processes::Forbidden(own) => {
+            Processes::Forbidden => {
                 let mut refused = candidate_rules()?;
-                refuse_processes(&mut refused, own)?;
+                refuse_processes(&mut refused, SOMEBODY)?;
                 // The flags of `clone3` lie in memory, where a filter cannot see them; `clone` has them in sight.
                 let hidden = u32::try_from(libc::SYS_clone3).map_err(wall)?;
                 Ok(Self(with_missing(IF_EQUAL, hidden, compile(refused)?)))
@@ -214,12 +217,17 @@ impl CandidateFilter {
         }
     }
 
-    /// Raises it.
+    /// Raises it for the process of this id.
     ///
     /// # Errors
     /// The kernel refuses filters.
-    pub fn raise(&self) -> Result<()> {
-        apply_filter(&self.0).map_err(wall)
+    pub fn raise(&self, own: u32) -> Result<()> {
+        let its = |instruction: &sock_filter| match instruction.k {
+            SOMEBODY => sock_filter { k: own, ..*instruction },
+            _ => sock_filter { ..*instruction },
+        };
+        let filter: BpfProgram = self.0.iter().map(its).collect();
+        apply_filter(&filter).map_err(wall)
     }
 }
 
@@ -288,11 +296,11 @@ fn candidate_rules() -> Result<Rules> {
     Ok([(libc::SYS_clone, flags), (libc::SYS_prctl, vec![death])].into())
 }
 
-fn refuse_processes(rules: &mut Rules, own: i32) -> Result<()> {
+fn refuse_processes(rules: &mut Rules, own: u32) -> Result<()> {
     let thread = libc::CLONE_THREAD as u64;
     let not_a_thread = condition(0, SeccompCmpOp::MaskedEq(thread), 0)?;
     rules.entry(libc::SYS_clone).or_default().push(not_a_thread);
-    let own = u64::from(own.cast_unsigned());
+    let own = u64::from(own);
     for number in [libc::SYS_kill, libc::SYS_tgkill] {
         rules.insert(number, vec![condition(0, SeccompCmpOp::Ne, own)?]);
     }
@@ -380,6 +388,6 @@ mod tests {
     fn the_filters_compile_and_fit() {
         assert!(Filters::new().is_ok_and(|filters| filters.base.len() < 4096));
         assert!(CandidateFilter::new(Processes::Contained).is_ok());
-        assert!(CandidateFilter::new(Processes::Forbidden(7)).is_ok());
+        assert!(CandidateFilter::new(Processes::Forbidden).is_ok());
     }
 }

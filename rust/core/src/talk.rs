@@ -1,5 +1,6 @@
 //! The supervisor's end of a stream to one process: sends and receives frames without ever waiting.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -26,6 +27,8 @@ pub struct Talk {
     sent: usize,
     inbox: Inbox,
     received: usize,
+    /// Values that have arrived with one that was waited for, and are still to be waited for.
+    early: VecDeque<Value>,
     /// How many values may still come.
     values: usize,
     limit: usize,
@@ -44,6 +47,7 @@ impl Talk {
             sent: 0,
             inbox: Inbox::default(),
             received: 0,
+            early: VecDeque::new(),
             values: MOST_VALUES,
             limit: LIMIT,
             over: false,
@@ -136,9 +140,13 @@ impl Talk {
         self.clear();
         let mut heard = Vec::new();
         loop {
-            self.pump(&mut heard)?;
-            if let Some(value) = heard.pop() {
+            if let Some(value) = self.early.pop_front() {
                 return Ok(value);
+            }
+            self.pump(&mut heard)?;
+            if !heard.is_empty() {
+                self.early.extend(heard.drain(..));
+                continue;
             }
             let left = until.saturating_duration_since(Instant::now());
             if self.over || left.is_zero() {
@@ -174,5 +182,27 @@ impl Talk {
     /// What to watch it for.
     pub fn events(&self) -> i16 {
         libc::POLLIN | if self.is_sending() { libc::POLLOUT } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::Talk;
+    use crate::value::Value;
+    use crate::wire::frame;
+
+    #[test]
+    fn values_that_arrive_together_are_heard_one_by_one() -> crate::error::Result<()> {
+        let (mut talk, theirs) = Talk::pair()?;
+        let both = [frame(&Value::Int(1)), frame(&Value::Int(2))].concat();
+        assert!(File::from(theirs).write_all(&both).is_ok());
+        for number in 1..3 {
+            assert_eq!(talk.hear(Duration::from_secs(1))?, Value::Int(number));
+        }
+        Ok(())
     }
 }

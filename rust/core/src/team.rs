@@ -12,7 +12,7 @@ use crate::verdict::Facts;
 use crate::work::{Work, table};
 
 /// Candidates made ahead while there is work.
-const AHEAD: usize = 1;
+pub const AHEAD: usize = 1;
 /// The form of tests of which nothing else is known.
 static CODE: Form = Form::Code;
 
@@ -59,15 +59,12 @@ impl Team {
         Ok(())
     }
 
-    /// A candidate for these limits, and the next one on its way.
+    /// A candidate for these limits.
     pub fn candidate(&mut self, limits: &Limits) -> Result<Candidate> {
-        self.get_ahead(1, false)?;
-        if self.ahead.first().is_some_and(|candidate| candidate.suits(limits)) {
-            let candidate = self.ahead.remove(0);
-            self.get_ahead(AHEAD, false)?;
-            return Ok(candidate);
+        match self.ahead.iter().position(|candidate| candidate.suits(limits)) {
+            Some(place) => Ok(self.ahead.remove(place)),
+            None => Candidate::ask(&mut self.zygote, Role::Candidate, limits, false),
         }
-        Candidate::ask(&mut self.zygote, Role::Candidate, limits, false)
     }
 
     /// The tests that the judge holds.

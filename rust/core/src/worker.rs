@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::programs::Record;
 use crate::queue::{Form, Prepared, Queue, Ticket};
 use crate::table::Table;
-use crate::team::Team;
+use crate::team::{AHEAD, Team};
 use crate::verdict::{Conclusion, Execution, Facts, Killed, conclude};
 use crate::work::{Case, Command, Work};
 
@@ -219,9 +219,13 @@ impl Worker {
     }
 
     fn by_table(&mut self, ticket: &Ticket, program: Program, table: &Table, wide: bool) -> Result<Facts> {
-        let candidate = self.ensure(wide)?.candidate(&ticket.job.limits)?;
+        let (job, team) = (&ticket.job, self.ensure(wide)?);
+        let mut candidate = team.candidate(&job.limits)?;
+        candidate.tabulate(job.limits.processes + team.company(), program, &job.tests.tests, table);
+        // It is at work already; the next one is made meanwhile.
+        team.get_ahead(AHEAD, false)?;
         self.look_ahead();
-        self.watch(ticket, wide)?.by_table(candidate, program, table)
+        self.watch(ticket, wide)?.by_table(candidate, table)
     }
 
     fn by_judge(&mut self, ticket: &Ticket, program: Program, wide: bool) -> Result<Facts> {
@@ -231,6 +235,7 @@ impl Worker {
         let team = self.ensure(wide)?;
         let mut judge = team.judge(tests, code, &limits)?;
         let candidate = team.candidate(&limits)?;
+        team.get_ahead(AHEAD, false)?;
         self.look_ahead();
         let facts = self.watch(ticket, wide)?.by_judge(candidate, &mut judge, program)?;
         self.ensure(wide)?.keep(judge, code, &facts);

@@ -128,7 +128,8 @@ fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
         address_space,
         filter: match level {
             Level::Full => Some(CandidateFilter::new(Processes::Contained)?),
-            _ => None,
+            Level::NoNamespaces => Some(CandidateFilter::new(Processes::Forbidden)?),
+            Level::RlimitsOnly => None,
         },
         scratch: match level {
             Level::Full => Some(Scratch::new(root::SCRATCH).step("look at the writable directory")?),
@@ -235,13 +236,8 @@ impl<H: Host> Zygote<'_, H> {
         sys::install_fds(fds).step("install descriptors")?;
         self.limit(request)?;
         sys::drop_capabilities().step("drop capabilities")?;
-        match (&self.filter, self.level) {
-            (Some(filter), _) => filter.raise()?,
-            (None, Level::RlimitsOnly) => {}
-            (None, _) => {
-                let own = i32::try_from(std::process::id()).unwrap_or(-1);
-                CandidateFilter::new(Processes::Forbidden(own))?.raise()?;
-            }
+        if let Some(filter) = &self.filter {
+            filter.raise(std::process::id())?;
         }
         let channel = Channel::new(sys::adopt(CHANNEL));
         if request.role == Role::Command {
