@@ -129,7 +129,8 @@ def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]
                     most = max(most, memory())
                 if count > 10_000 and done % 5000 == 0:
                     with capsys.disabled():
-                        print(f"{done} done, {memory():.1f} MB, {time.monotonic() - begun:.0f} s", flush=True)
+                        took = time.monotonic() - begun
+                        print(f"{done} done, {wrong} wrong, {memory():.1f} MB, {took:.0f} s", flush=True)
             idle.append(len(settled() - outside))
             gc.collect()
             return memory(), allocated()
