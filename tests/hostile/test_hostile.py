@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import programs
+import families
 import pytest
 from kit import ADD, COMPANY, Program
 
@@ -52,7 +52,7 @@ class Setting:
 
     def programs(self) -> list[Program]:
         """What is run in this setting."""
-        return [program for program in programs.PROGRAMS if self.promises(program)]
+        return [program for program in families.PROGRAMS if self.promises(program)]
 
     def promises(self, program: Program) -> bool:
         """Whether this setting promises anything about a program."""
@@ -118,13 +118,13 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_the_names_are_distinct_and_the_families_are_large():
-    names = [program.name for program in programs.PROGRAMS]
+    names = [program.name for program in families.PROGRAMS]
     assert len(set(names)) == len(names)
     assert len(names) >= 200
-    assert all(len(family) >= 10 for family in programs.FAMILIES.values())
+    assert all(len(family) >= 10 for family in families.FAMILIES.values())
     for setting in SETTINGS:
-        families = {program.family for program in setting.programs()}
-        assert families >= set(programs.FAMILIES) - ({"escape"} if setting.level == "rlimits-only" else set())
+        there = {program.family for program in setting.programs()}
+        assert there >= set(families.FAMILIES) - ({"escape"} if setting.level == "rlimits-only" else set())
 
 
 def test_no_hostile_program_passes_and_each_ends_as_it_should(seen):
@@ -184,7 +184,7 @@ def run_alone(program: Program, tmp_path: Path, tail: str) -> subprocess.Complet
 
 
 def controlled(kind: str) -> list[Program]:
-    return [program for program in programs.PROGRAMS if program.control == kind]
+    return [program for program in families.PROGRAMS if program.control == kind]
 
 
 @pytest.mark.parametrize("program", controlled("exit"), ids=lambda program: program.name)

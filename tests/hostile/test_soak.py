@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import programs
+import families
 import pytest
 from kit import COMPANY, Program
 
@@ -92,8 +92,8 @@ def honest(place: int) -> Job:
 
 def soak(count: int, drawn: random.Random, hostile: dict[int, Program]) -> Iterator[Job]:
     """Jobs, a third of them hostile, which are taken down by position."""
-    cheap = [program for program in programs.PROGRAMS if not program.slow]
-    slow = [program for program in programs.PROGRAMS if program.slow]
+    cheap = [program for program in families.PROGRAMS if not program.slow]
+    slow = [program for program in families.PROGRAMS if program.slow]
     for place in range(count):
         if drawn.random() * 3 > 1:
             yield honest(place)

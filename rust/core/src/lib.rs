@@ -36,7 +36,11 @@
 //! it runs through the trait [`zygote::Host`].
 
 #![deny(unsafe_code)]
-#![cfg_attr(not(target_os = "linux"), allow(unused))]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "the sandbox knows the walls of Linux only: build forge on Linux, or in a Linux virtual machine"
+);
 
 mod answers;
 pub mod behaviour;
