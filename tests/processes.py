@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 
 
-def children(pid: int) -> set[int]:
-    """Living processes below a process, zombies left out."""
-    found: set[int] = set()
-    parents: dict[int, int] = {}
+def parents() -> dict[int, int]:
+    """The parent of every living process, zombies left out."""
+    found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -18,11 +17,18 @@ def children(pid: int) -> set[int]:
             except OSError:
                 continue
             if fields[0] != "Z":
-                parents[int(entry.name)] = int(fields[1])
+                found[int(entry.name)] = int(fields[1])
+    return found
+
+
+def children(pid: int) -> set[int]:
+    """Living processes below a process, at any depth."""
+    known = parents()
+    found: set[int] = set()
     waiting = [pid]
     while waiting:
         above = waiting.pop()
-        below = {child for child, parent in parents.items() if parent == above}
+        below = {child for child, parent in known.items() if parent == above}
         found |= below
         waiting += below
     return found

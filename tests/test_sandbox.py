@@ -22,7 +22,7 @@ from forge import _core
 from forge.errors import SandboxError
 from forge.sandbox import Execution, Job, Limits, Sandbox, probe
 from forge.types import Outcome
-from processes import children, gone, settled
+from processes import children, gone, parents, settled
 
 ADD = "def add(a, b):\n    return a + b\n"
 LEVELS = ["full", "no-namespaces", "rlimits-only"]
@@ -525,7 +525,8 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_is_an_error():
     before = settled()
     with Sandbox(1, limits=SHORT) as sandbox:
         stream = sandbox.run([Job("import time\ndef f(): time.sleep(2)", ["f()"], "f"), Job(ADD, ["add"], "add")])
-        killer = threading.Timer(0.5, lambda: [os.kill(pid, signal.SIGKILL) for pid in children(os.getpid()) - before])
+        [launcher] = {pid for pid, parent in parents().items() if parent == os.getpid()} - before
+        killer = threading.Timer(0.5, os.kill, (launcher, signal.SIGKILL))
         killer.start()
         outcomes = {execution.index: execution.outcome for execution in stream}
         killer.join()
