@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch is loaded: its waiting threads would otherwise starve the processes beside it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -16,6 +17,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 # A shell that starts tests in the background lets them, and all they start, ignore interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run: a failure is found by the one who causes it.
+settings.register_profile("forge", derandomize=True)
+settings.load_profile("forge")
 
 DATA = os.environ.get("FORGE_DATA")
 
