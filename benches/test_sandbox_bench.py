@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from functools import partial
 
@@ -50,10 +49,6 @@ def test_the_sandbox_beside_its_peers(
                 turns[contestant.title] = partial(driver.turn, places)
         found = contest.run(turns)
     notes = [f"Absent: {reason}." for reason in absent.values()]
-    if os.geteuid() == 0:
-        notes.append(
-            "Started by root, a worker without namespaces loads much of the library ahead, and is dearer to copy."
-        )
     contest.compare(
         "sandbox-peers",
         f"{len(programs)} fast HumanEval references, {WORKERS} workers",
