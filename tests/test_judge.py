@@ -233,7 +233,7 @@ def stopped(cwd: Path, number: int, after: int) -> tuple[int, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_what_was_stopped_goes_on_to_the_same_file(tmp_path: Path, number: int) -> None:
-    many(tmp_path / "in.jsonl", 80, pause=0.04)
+    many(tmp_path / "in.jsonl", 80, pause=0.1)
     code, said = stopped(tmp_path, number, after=15)
     out = tmp_path / "out.jsonl"
     there = out.read_bytes().count(b"\n")
