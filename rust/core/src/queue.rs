@@ -113,9 +113,16 @@ pub struct Ticket {
     pub job: Arc<Job>,
     /// To be run while nothing else runs.
     pub alone: bool,
+    /// Its place among all that were ever queued.
+    number: u64,
 }
 
 impl Ticket {
+    /// The same, to be run while nothing else runs.
+    pub fn alone(&self) -> Self {
+        Self { alone: true, ..self.clone() }
+    }
+
     pub fn is_cancelled(&self) -> bool {
         self.order.cancelled.load(Ordering::Relaxed)
     }
@@ -150,6 +157,7 @@ struct State {
     alone: VecDeque<Ticket>,
     prepared: HashSet<ByTests>,
     prepared_bytes: usize,
+    submitted: u64,
     idle: usize,
     stopped: bool,
 }
@@ -216,17 +224,21 @@ impl Queue {
             runs.waiting.insert(key, vec![index]);
         }
         let mut state = hold(&self.state);
-        state.waiting.push_back(Ticket { order: Arc::clone(order), job, alone: false });
+        let number = state.submitted;
+        state.submitted += 1;
+        state.waiting.push_back(Ticket { order: Arc::clone(order), job, alone: false, number });
         let crowded = state.waiting.len() > state.idle;
         drop(state);
         self.stirred.notify_one();
         crowded
     }
 
-    /// Puts a job back that was taken too early.
+    /// Puts a job back that was taken too early, before all that came after it: none is passed by for long.
     pub fn give_back(&self, ticket: Ticket) {
         let mut state = hold(&self.state);
-        if ticket.alone { &mut state.alone } else { &mut state.waiting }.push_front(ticket);
+        let line = if ticket.alone { &mut state.alone } else { &mut state.waiting };
+        let place = line.iter().position(|other| other.number > ticket.number).unwrap_or(line.len());
+        line.insert(place, ticket);
         drop(state);
         self.stirred.notify_one();
     }
@@ -277,4 +289,31 @@ fn take(state: &mut State, preferred: Option<&Arc<Prepared>>) -> Option<Ticket> 
     let suits = |ticket: &Ticket| preferred.is_some_and(|tests| Arc::ptr_eq(tests, &ticket.job.tests));
     let place = state.waiting.iter().take(LOOK_AHEAD).position(suits).unwrap_or(0);
     state.waiting.remove(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: Limits =
+        Limits { wall: SECOND, cpu: SECOND, memory: 1 << 29, output: 1 << 16, processes: 16, files: 1 << 24 };
+
+    #[test]
+    fn jobs_given_back_keep_their_places() {
+        let (queue, order) = (Queue::default(), Arc::new(Order::new(channel().0)));
+        let tests = queue.prepare(Tests::default());
+        for index in 0..4 {
+            let job = Job { source: vec![u8::try_from(index).unwrap_or(0)], tests: Arc::clone(&tests), limits: LIMITS };
+            queue.submit(&order, Arc::new(job), index);
+        }
+        let mut take = || queue.try_take(None).expect("a job");
+        let (first, second) = (take(), take());
+        queue.give_back(first);
+        queue.give_back(second);
+        let order: Vec<u8> = (0..4).map(|_| take().job.source[0]).collect();
+        assert_eq!(order, [0, 1, 2, 3]);
+    }
 }

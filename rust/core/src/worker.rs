@@ -201,7 +201,7 @@ impl Worker {
         }
         let slow = facts.killed == Some(Killed::Wall) && facts.starved;
         if slow && !ticket.alone && facts.candidate.cpu < ticket.job.limits.cpu.mul_f64(0.9) {
-            self.shared.queue.give_back(Ticket { alone: true, ..ticket.clone() });
+            self.shared.queue.give_back(ticket.alone());
             return true;
         }
         false
