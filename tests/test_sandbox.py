@@ -1,4 +1,4 @@
-"""The sandbox as its callers see it: outcomes, limits, determinism, streaming, levels, and what it leaves behind."""
+"""The sandbox as its callers see it: outcomes, feedback, values that cross the border, determinism."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import gzip
 import json
 import math
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from boxes import ADD, LEVELS, SHORT, only
 from forge import _core
-from forge.errors import SandboxError
-from forge.sandbox import Execution, Job, Limits, Sandbox, probe
+from forge.sandbox import Job, Limits, Sandbox
 from forge.types import Outcome
-from processes import children, gone, parents, settled
-
-ADD = "def add(a, b):\n    return a + b\n"
-LEVELS = ["full", "no-namespaces", "rlimits-only"]
-SHORT = Limits(wall=4.0, cpu=1.0, memory=128 << 20, output=8 << 10)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +29,6 @@ def sandbox() -> Iterator[Sandbox]:
 def leveled(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with Sandbox(1, limits=SHORT, require=request.param, level=request.param) as made:
         yield made
-
-
-def only(sandbox: Sandbox, source: str, *tests: str, **rest: object) -> Execution:
-    entry_point = str(rest.pop("entry_point", "f"))
-    [execution] = sandbox.run([Job(source, tests, entry_point, **rest)])  # type: ignore[arg-type]
-    return execution
 
 
 # Outcomes
@@ -356,290 +340,6 @@ def test_probes_give_plain_values_or_exceptions(sandbox):
     assert (raised.value, raised.exception) == (None, "TypeError")
     assert "function" in foreign.message
     assert broken.exception == "SyntaxError"
-
-
-# Limits
-
-
-def test_the_wall_limit_ends_a_sleeper_in_time(leveled):
-    limits = Limits(wall=0.4, cpu=5.0)
-    started = time.monotonic()
-    execution = only(leveled, "import time\ndef f(): time.sleep(99)", "f()", limits=limits)
-    assert (execution.outcome, execution.detail) == (Outcome.TIMEOUT, "wall limit")
-    assert 0.4 <= time.monotonic() - started < 2.0
-
-
-def test_the_cpu_limit_ends_a_loop_before_the_wall_does(leveled):
-    execution = only(leveled, "def f():\n while True: pass", "f()", limits=Limits(wall=20.0, cpu=0.3))
-    assert (execution.outcome, execution.detail) == (Outcome.TIMEOUT, "CPU limit")
-    assert 0.25 < execution.cpu < 1.5
-
-
-def test_tests_done_before_a_timeout_still_count(sandbox):
-    source = "def f(n):\n while n > 1: pass\n return n"
-    execution = only(sandbox, source, *[f"assert f({n}) == {n}" for n in range(4)], limits=Limits(cpu=0.3))
-    assert (execution.outcome, execution.tests_passed, execution.tests_total) == (Outcome.TIMEOUT, 2, 4)
-
-
-def test_the_memory_limit_leaves_what_is_below_it_alone(leveled):
-    source = "def f(n): return len(bytearray(n << 20))"
-    limits = Limits(memory=64 << 20)
-    assert only(leveled, source, f"assert f(48) == {48 << 20}", limits=limits).outcome == Outcome.PASS
-    assert only(leveled, source, "f(80)", limits=limits).outcome == Outcome.MEMORY
-
-
-def test_the_process_limit_leaves_what_is_below_it_alone(sandbox):
-    source = (
-        "import os\ndef f(n):\n made = []\n for _ in range(n):\n  pid = os.fork()\n"
-        "  if not pid:\n   import time; time.sleep(60)\n  made.append(pid)\n return len(made)"
-    )
-    limits = Limits(processes=8)
-    assert only(sandbox, source, "assert f(6) == 6", limits=limits).outcome == Outcome.PASS
-    [failure] = only(sandbox, source, "f(9)", limits=limits).failures
-    assert failure.exception == "BlockingIOError"
-
-
-def test_the_tests_process_is_limited_too(sandbox):
-    execution = only(sandbox, "def f(): return 1", "while True: f", limits=Limits(cpu=0.3))
-    assert execution.outcome == Outcome.TIMEOUT
-
-
-@pytest.mark.parametrize("bad", [{"wall": 0}, {"cpu": -1.0}, {"memory": 0}, {"wall": math.inf}, {"wall": math.nan}])
-def test_limits_that_are_none_are_refused(bad):
-    with pytest.raises(ValueError, match="limit"):
-        Limits(**bad)
-
-
-# Streams
-
-
-def test_executions_come_as_they_finish(sandbox):
-    slow = Job("import time\ndef f(): time.sleep(0.6)", ["f()"], "f")
-    quick = Job("def f(): return 1", ["assert f() == 1"], "f")
-    order = [execution.index for execution in sandbox.run([slow, quick, quick, quick])]
-    assert sorted(order) == [0, 1, 2, 3]
-    assert order[-1] == 0
-
-
-def test_jobs_are_pulled_lazily(sandbox):
-    pulled = 0
-
-    def jobs() -> Iterator[Job]:
-        nonlocal pulled
-        for _ in range(5000):
-            pulled += 1
-            yield Job("def f(): return 1", ["assert f() == 1"], "f")
-
-    stream = sandbox.run(jobs())
-    next(stream)
-    assert pulled < 500
-    stream.close()
-
-
-def test_an_exception_in_the_jobs_reaches_the_caller(sandbox):
-    def jobs() -> Iterator[Job]:
-        yield Job("def f(): return 1", ["f()"], "f")
-        raise LookupError("mine")
-
-    with pytest.raises(LookupError, match="mine"):
-        list(sandbox.run(jobs()))
-    assert only(sandbox, "def f(): return 1", "assert f() == 1").outcome == Outcome.PASS
-
-
-def test_a_stream_closed_early_leaves_nothing_running(sandbox):
-    list(sandbox.run([Job(ADD, ["add"], "add")] * 4))
-    before = len(settled())
-    sleepers = [
-        Job(f"import time\ndef f(): time.sleep({60 + n})", ["f()"], "f", limits=Limits(wall=60)) for n in range(3)
-    ]
-    stream = sandbox.run([Job(ADD, ["add"], "add"), *sleepers])
-    assert next(stream).index == 0
-    time.sleep(0.3)
-    running = settled()
-    stream.close()
-    left = settled()
-    assert running - left, "nothing was running, so the test shows nothing"
-    assert len(left) <= before
-    assert only(sandbox, "def f(): return 1", "assert f() == 1").outcome == Outcome.PASS
-
-
-def test_streams_can_run_side_by_side(sandbox):
-    results: dict[int, list[Outcome]] = {}
-
-    def run(key: int) -> None:
-        source = f"def f(): return {key}"
-        jobs = [Job(source, [f"assert f() == {key}"], "f")] * 20
-        results[key] = [execution.outcome for execution in sandbox.run(jobs)]
-
-    threads = [threading.Thread(target=run, args=(key,)) for key in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == {key: [Outcome.PASS] * 20 for key in range(4)}
-
-
-def test_the_lock_is_released_while_waiting(sandbox):
-    ticks = 0
-    stop = threading.Event()
-
-    def tick() -> None:
-        nonlocal ticks
-        while not stop.wait(0.005):
-            ticks += 1
-
-    thread = threading.Thread(target=tick)
-    thread.start()
-    only(sandbox, "import time\ndef f(): time.sleep(0.5)", "f()")
-    stop.set()
-    thread.join()
-    assert ticks > 20
-
-
-def test_many_jobs_leak_no_descriptors(sandbox):
-    job = Job("def f(): return 1", ["assert f() == 1"], "f")
-    list(sandbox.run([job] * 20))
-    before = len(os.listdir("/proc/self/fd"))
-    assert {execution.outcome for execution in sandbox.run([job] * 200)} == {Outcome.PASS}
-    until = time.monotonic() + 5
-    while len(os.listdir("/proc/self/fd")) > before + 2:
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-# Ends
-
-
-def test_leaving_ends_every_process():
-    before = settled()
-    with Sandbox(2, limits=SHORT) as sandbox:
-        list(sandbox.run([Job(ADD, ["add"], "add")] * 4))
-        assert children(os.getpid()) - before
-    assert gone(before)
-    sandbox.close()
-    with pytest.raises(SandboxError, match="closed"):
-        list(sandbox.run([Job(ADD, ["add"], "add")]))
-
-
-def test_a_worker_that_is_killed_is_replaced_and_its_job_is_an_error():
-    before = settled()
-    with Sandbox(1, limits=SHORT) as sandbox:
-        stream = sandbox.run([Job("import time\ndef f(): time.sleep(2)", ["f()"], "f"), Job(ADD, ["add"], "add")])
-        [launcher] = {pid for pid, parent in parents().items() if parent == os.getpid()} - before
-        killer = threading.Timer(0.5, os.kill, (launcher, signal.SIGKILL))
-        killer.start()
-        outcomes = {execution.index: execution.outcome for execution in stream}
-        killer.join()
-    assert outcomes == {0: Outcome.ERROR, 1: Outcome.PASS}
-    assert gone(before)
-
-
-SLEEPER = """
-import sys
-from forge.sandbox import Job, Limits, Sandbox
-job = Job("import os, time\\ndef f(): os.fork(); time.sleep(600)", ["f()"], "f", limits=Limits(wall=600))
-with Sandbox(2, require=sys.argv[1], level=sys.argv[1]) as sandbox:
-    stream = sandbox.run([job] * 3)
-    print("running", flush=True)
-    next(stream)
-"""
-
-
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
-@pytest.mark.parametrize("level", ["full", "no-namespaces"])
-def test_a_caller_that_dies_leaves_nothing_behind(level, kill):
-    source = SLEEPER if level == "full" else SLEEPER.replace("os.fork()", "0")
-    with subprocess.Popen(
-        [sys.executable, "-c", source, level],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    ) as caller:
-        try:
-            assert caller.stdout is not None
-            assert caller.stdout.readline() == b"running\n"
-            time.sleep(0.7)
-            below = children(caller.pid)
-            assert len(below) >= 4
-        finally:
-            caller.send_signal(kill)
-            caller.wait(10)
-    until = time.monotonic() + 5
-    while alive := [pid for pid in below if running(pid)]:
-        assert time.monotonic() < until, alive
-        time.sleep(0.02)
-
-
-def running(pid: int) -> bool:
-    """Whether a process exists and is more than a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-# Levels
-
-
-def test_the_level_is_carried_and_never_less_than_required():
-    for level in LEVELS:
-        with Sandbox(1, limits=SHORT, require=level, level=level) as sandbox:
-            assert sandbox.isolation == level
-            assert only(sandbox, ADD, "assert add(1, 1) == 2", entry_point="add").isolation == level
-
-
-def test_less_than_required_is_an_error_with_a_hint():
-    with pytest.raises(SandboxError, match="full") as caught:
-        Sandbox(1, level="no-namespaces", require="full")
-    assert caught.value.hint
-    with pytest.raises(SandboxError, match="no isolation level"):
-        Sandbox(1, require="total")
-
-
-def test_every_wall_holds_in_full_isolation():
-    walls = {wall.name: wall for wall in probe()}
-    assert len(walls) >= 15
-    assert not [wall for wall in walls.values() if not wall.enforced]
-
-
-def test_the_probe_sees_what_is_missing_without_walls():
-    walls = {wall.name: wall.enforced for wall in probe("rlimits-only")}
-    assert not walls["files"]
-    assert not walls["sockets"]
-    assert walls["memory"]
-    assert walls["CPU time"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_an_ordinary_user_gets_full_isolation(tmp_path):
-    python = Path("/usr/bin/python3")
-    new_enough = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
-    if not python.exists() or subprocess.run(new_enough, check=False).returncode:
-        pytest.skip("no interpreter that an ordinary user can reach")
-    package = tmp_path / "forge"
-    package.mkdir()
-    home = Path(_core.__file__).parent
-    for name in ("__init__.py", "errors.py", "forms.py", "types.py", "sandbox.py", Path(_core.__file__).name):
-        (package / name).write_bytes((home / name).read_bytes())
-    for folder in (tmp_path, package, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    program = (
-        "import os\nfrom forge.sandbox import Job, Sandbox\nwith Sandbox(1) as sandbox:\n"
-        "    [e] = sandbox.run([Job('def f(): return 1', ['assert f() == 1'], 'f')])\n"
-        "    print(os.getuid(), e.outcome, e.isolation)\n"
-    )
-    ended = subprocess.run(
-        [python, "-B", "-c", program],
-        env={"PYTHONPATH": str(tmp_path)},
-        user=1000,
-        group=1000,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.stdout.split() == ["1000", "pass", "full"], ended.stderr
 
 
 # Real problems

@@ -81,6 +81,11 @@ impl Clerk {
         }
     }
 
+    /// Whether the answer to all that was asked is there, or comes within the time.
+    pub fn is_ready(&mut self, patience: Duration) -> bool {
+        self.seat.as_mut().is_none_or(|seat| seat.talk.gather(seat.owed, patience))
+    }
+
     /// The table that tests amount to; none if they have to be run as code.
     ///
     /// # Errors

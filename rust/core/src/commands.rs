@@ -2,9 +2,10 @@
 
 use crate::behaviour::Behaviour;
 use crate::config::Job;
-use crate::course::{Candidate, Watch};
+use crate::course::Watch;
 use crate::error::Result;
 use crate::outcome::Outcome;
+use crate::posts::Candidate;
 use crate::steward::PIECE;
 use crate::value::Value;
 use crate::verdict::{Execution, Facts, Killed, ended};

@@ -273,13 +273,59 @@ impl Request {
     }
 }
 
+/// What a zygote is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Make a process, which gets the descriptors that come along.
+    Make(Request),
+    /// Send a byte over the stream that comes along, as soon as the process of this number is gone and swept
+    /// away; at once if it is already.
+    Follow(i64, u8),
+    /// End the process of the first number. If it still waits for the end of the second, it has done nothing yet,
+    /// and there is nothing to sweep.
+    Dismiss(i64, i64),
+}
+
+impl Errand {
+    /// For the wire.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Make(request) => request.to_value(),
+            Self::Follow(number, byte) => Self::named("follow", number, byte.into()),
+            Self::Dismiss(number, after) => Self::named("dismiss", number, after),
+        }
+    }
+
+    fn named(name: &str, first: i64, second: i64) -> Value {
+        Value::Tuple(vec![Value::text(name), Value::Int(first), Value::Int(second)])
+    }
+
+    /// From the wire.
+    ///
+    /// # Errors
+    /// The value is something else.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        match value.items() {
+            Some([name, Value::Int(number), Value::Int(other)]) if *name == Value::text("follow") => {
+                let byte = u8::try_from(*other).map_err(|_| Error::Malformed("not a byte"))?;
+                Ok(Self::Follow(*number, byte))
+            }
+            Some([name, Value::Int(number), Value::Int(after)]) if *name == Value::text("dismiss") => {
+                Ok(Self::Dismiss(*number, *after))
+            }
+            _ => Request::from_value(value).map(Self::Make),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Confinement, Level, Request, Role};
+    use super::{Confinement, Errand, Level, Request, Role};
     use std::path::PathBuf;
 
     #[test]
-    fn confinements_and_requests_survive_the_wire() {
+    fn confinements_and_errands_survive_the_wire() {
         let confinement = Confinement {
             level: Level::Full,
             readable: vec![PathBuf::from("/usr/lib")],
@@ -293,7 +339,11 @@ mod tests {
         assert_eq!(Confinement::from_value(&confinement.to_value()).ok(), Some(confinement));
         for role in Role::ALL {
             let request = Request { role, cpu: 3, memory: 1 << 40, processes: 4, files: 5, ahead: true };
-            assert_eq!(Request::from_value(&request.to_value()).ok(), Some(request));
+            let errand = Errand::Make(request);
+            assert_eq!(Errand::from_value(&errand.to_value()).ok(), Some(errand));
+        }
+        for errand in [Errand::Follow(1 << 40, 255), Errand::Dismiss(7, -1)] {
+            assert_eq!(Errand::from_value(&errand.to_value()).ok(), Some(errand));
         }
     }
 }

@@ -2,21 +2,22 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+use crate::ahead::Ahead;
 use crate::behaviour::Behaviour;
 use crate::clerk::Program;
-use crate::config::{Job, Level, Limits, Request, Role, Tests};
+use crate::config::{Job, Level, Limits};
 use crate::error::{Result, Step};
 use crate::launch::{End, Process, Zygote};
 use crate::outcome::Outcome;
-use crate::queue::{Prepared, Queue, Ticket};
-use crate::report::{Finish, Report, invalid, needed};
-use crate::running::{Capture, Running, Watched};
+use crate::posts::{Candidate, Judge, carried, held};
+use crate::queue::{Queue, Ticket};
+use crate::report::{Finish, Report, invalid};
+use crate::running::{Running, Watched};
 use crate::sys;
-use crate::table::{Call, Table};
+use crate::table::Table;
 use crate::talk::Talk;
 use crate::value::Value;
 use crate::verdict::{Execution, Facts, Killed};
@@ -25,160 +26,7 @@ use crate::verdict::{Execution, Facts, Killed};
 const PATIENCE: Duration = Duration::from_millis(5);
 /// After this time a job no longer holds up the next.
 const DELAY: Duration = Duration::from_millis(25);
-/// The most processes of a worker beside those of a candidate: launcher, zygote, clerks, judge, candidates
-/// made ahead.
-const COMPANY: u64 = 10;
-/// The CPU seconds of a judge, which outlives many jobs; each job's own limit is kept by the supervisor.
-const JUDGE_CPU: u64 = 3600;
-/// After so many jobs a judge is replaced.
-const JUDGE_RETIREMENT: u32 = 256;
 const TOKEN_BYTES: usize = 16;
-const STEWARD_MEMORY: u64 = 64 << 20;
-
-/// A process for a source, which may be older than its job.
-#[derive(Debug)]
-pub struct Candidate {
-    /// The number under which the zygote was asked for it.
-    pub asked: u64,
-    request: Request,
-    /// Our end of its channel.
-    pub talk: Talk,
-    /// Our ends of its standard output and standard error.
-    pub printed: [Capture; 2],
-}
-
-/// The bounds of a process that runs a job's source, or its tests.
-fn request(role: Role, limits: &Limits, ahead: bool) -> Request {
-    Request {
-        role,
-        cpu: limits.cpu.as_secs() + 2,
-        // A steward needs some itself, and gives its executable what the limits say.
-        memory: if role == Role::Command { limits.memory.max(STEWARD_MEMORY) } else { limits.memory },
-        processes: limits.processes + COMPANY,
-        files: limits.files,
-        ahead,
-    }
-}
-
-impl Candidate {
-    /// Asks for one; it comes while we go on.
-    pub fn ask(zygote: &mut Zygote, role: Role, limits: &Limits, ahead: bool) -> Result<Self> {
-        Self::make(zygote, request(role, limits, ahead), None)
-    }
-
-    /// Asks for one with something to read on its standard input.
-    pub fn with_input(zygote: &mut Zygote, role: Role, limits: &Limits, input: &[u8]) -> Result<Self> {
-        let input = sys::sealed_file(c"input", input).step("make a memory file")?;
-        Self::make(zygote, request(role, limits, false), Some(&input))
-    }
-
-    fn make(zygote: &mut Zygote, request: Request, input: Option<&OwnedFd>) -> Result<Self> {
-        let (talk, theirs) = Talk::pair()?;
-        let (stdout, out) = Capture::pair()?;
-        let (stderr, err) = Capture::pair()?;
-        let mut fds: Vec<_> = input.map(AsFd::as_fd).into_iter().collect();
-        fds.extend([out.as_fd(), err.as_fd(), theirs.as_fd()]);
-        let asked = zygote.ask(&request, &fds)?;
-        Ok(Self { asked, request, talk, printed: [stdout, stderr] })
-    }
-
-    /// Sees off one that is not needed.
-    pub fn dismiss(self, zygote: &mut Zygote) -> Result<()> {
-        let process = zygote.started(self.asked)?;
-        process.kill();
-        zygote.await_end(process.number).map(drop)
-    }
-
-    /// Gives it a source and the calls to answer; it begins at once. `processes` is how many its user may have.
-    pub fn tabulate(&mut self, processes: u64, program: Program, tests: &Tests, table: &Table) {
-        let names = needed(tests, table).into_iter().map(Value::Str).collect();
-        self.talk.say(&Value::Tuple(vec![
-            Value::text("table"),
-            Value::Int(processes.cast_signed()),
-            carried(program),
-            Value::List(names),
-            Value::List(table.calls().map(question).collect()),
-        ]));
-    }
-
-    /// Whether it was made for these limits.
-    pub fn suits(&self, limits: &Limits) -> bool {
-        self.request == request(Role::Candidate, limits, self.request.ahead)
-    }
-}
-
-/// A process that holds a problem's tests, for one candidate after another.
-#[derive(Debug)]
-pub struct Judge {
-    tests: Arc<Prepared>,
-    request: Request,
-    process: Process,
-    talk: Talk,
-    served: u32,
-}
-
-impl Judge {
-    /// Starts one.
-    pub fn start(zygote: &mut Zygote, tests: &Arc<Prepared>, code: &[u8], limits: &Limits) -> Result<Self> {
-        let request = Self::request(limits);
-        let (mut talk, theirs) = Talk::pair()?;
-        let asked = zygote.ask(&request, &[theirs.as_fd()])?;
-        talk.say(&held(&tests.tests, code));
-        let process = zygote.started(asked)?;
-        Ok(Self { tests: Arc::clone(tests), request, process, talk, served: 0 })
-    }
-
-    fn request(limits: &Limits) -> Request {
-        Request { cpu: JUDGE_CPU, ..request(Role::Judge, limits, false) }
-    }
-
-    /// The tests that it holds.
-    pub fn tests(&self) -> &Arc<Prepared> {
-        &self.tests
-    }
-
-    /// Whether it can take a job with these tests and limits.
-    pub fn suits(&self, tests: &Arc<Prepared>, limits: &Limits) -> bool {
-        Arc::ptr_eq(&self.tests, tests)
-            && self.request == Self::request(limits)
-            && self.served < JUDGE_RETIREMENT
-            && !self.talk.is_over()
-    }
-
-    /// Whether it can go on after a job that ended like this.
-    pub fn is_fit(&self, facts: &Facts) -> bool {
-        let clean = matches!(facts.report.finish, Some(Finish::Done | Finish::Invalid(_)));
-        clean
-            && !facts.report.spent
-            && facts.killed.is_none()
-            && !facts.report.out_of_memory
-            && !self.talk.is_over()
-    }
-}
-
-impl Drop for Judge {
-    fn drop(&mut self) {
-        self.process.kill();
-    }
-}
-
-/// What a program is held against, for a judge.
-fn held(tests: &Tests, code: &[u8]) -> Value {
-    Value::Tuple(vec![Value::Str(tests.entry_point.clone()), Value::Bytes(code.to_vec())])
-}
-
-/// A program in the form in which it travels.
-pub fn carried(program: Program) -> Value {
-    match program {
-        Program::Code(code, _) => Value::Bytes(code),
-        Program::Source(source) => Value::Str(source),
-        Program::Invalid(..) => Value::None,
-    }
-}
-
-fn question(call: &Call) -> Value {
-    Value::Tuple(vec![Value::Str(call.function.clone()), call.arguments.clone(), call.named.clone()])
-}
 
 fn token() -> Result<Vec<u8>> {
     let mut token = vec![0; TOKEN_BYTES];
@@ -204,8 +52,8 @@ pub struct Watch<'a> {
     pub bell: &'a File,
     pub queue: &'a Queue,
     pub ticket: &'a Ticket,
-    /// The job that this one holds up.
-    pub next: &'a mut Option<Ticket>,
+    /// The jobs that this one holds up.
+    pub ahead: &'a mut Ahead,
     pub level: Level,
     /// Processes of the worker beside those of the candidate.
     pub company: u64,
@@ -223,12 +71,11 @@ impl Watch<'_> {
     }
 
     /// The candidate answers the table of calls that it was given.
-    pub fn by_table(mut self, candidate: Candidate, table: &Table) -> Result<Facts> {
-        let Candidate { asked, mut talk, printed, .. } = candidate;
-        let process = self.zygote.started(asked)?;
-        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
+    pub fn by_table(mut self, candidate: Candidate, process: &Process, table: &Table) -> Result<Facts> {
+        let Candidate { mut talk, printed, .. } = candidate;
+        let mut running = Running::new(self.limits(), vec![Watched::fresh(process)], printed);
         let mut heard = Vec::new();
-        let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
+        let end = self.until_end(&mut running, process, &mut talk, &mut heard)?;
         let report = Report::from_answers(&self.ticket.job.tests.tests, table, &heard);
         drop(heard);
         talk.end();
@@ -369,10 +216,9 @@ impl Watch<'_> {
     ) -> Result<()> {
         let now = Instant::now();
         running.check_time(now);
-        if begun.elapsed() >= DELAY
-            && let Some(next) = self.next.take()
-        {
-            self.queue.give_back(next);
+        if begun.elapsed() >= DELAY && !self.ahead.is_empty() {
+            // The end that is waited for may be heard meanwhile.
+            return self.ahead.give_back(self.queue, self.zygote);
         }
         let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
         let mut entries =
@@ -382,7 +228,8 @@ impl Watch<'_> {
         if closely {
             entries.extend(running.watched().map(|fd| entry(fd, libc::POLLIN)));
         }
-        let tick = if !closely { Some(begun + PATIENCE) } else { self.next.is_some().then(|| begun + DELAY) };
+        let tick =
+            if !closely { Some(begun + PATIENCE) } else { (!self.ahead.is_empty()).then(|| begun + DELAY) };
         let due = running.due().into_iter().chain(tick).min();
         let patience = due.map_or(KILL_PATIENCE, |due| due.saturating_duration_since(now));
         sys::poll(&mut entries, Some(patience)).step("wait")?;

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::config::{Confinement, Request};
+use crate::config::{Confinement, Errand, Request};
 use crate::error::{Error, Result, Step};
 use crate::sys;
 use crate::value::Value;
@@ -142,10 +142,23 @@ impl Zygote {
 
     /// Asks for a process; returns the number under which [`Zygote::started`] gives it.
     pub fn ask(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<u64> {
-        let request = request.to_value().encode();
-        sys::send_message(self.control.as_fd(), &request, fds).step("ask the zygote")?;
+        self.tell(Errand::Make(*request), fds)?;
         self.asked += 1;
         Ok(self.asked)
+    }
+
+    /// Has one more byte sent over `stream` as soon as the process of this number is gone and swept away.
+    pub fn follow(&mut self, number: i64, stream: BorrowedFd<'_>, byte: u8) -> Result<()> {
+        self.tell(Errand::Follow(number, byte), &[stream])
+    }
+
+    /// Ends a process that begins when the one of the number `after` is gone, whether it has begun or not.
+    pub fn dismiss(&mut self, number: i64, after: i64) -> Result<()> {
+        self.tell(Errand::Dismiss(number, after), &[])
+    }
+
+    fn tell(&self, errand: Errand, fds: &[BorrowedFd<'_>]) -> Result<()> {
+        sys::send_message(self.control.as_fd(), &errand.to_value().encode(), fds).step("ask the zygote")
     }
 
     /// The process that was asked for under this number; waits until it exists.

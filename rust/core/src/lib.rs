@@ -42,6 +42,7 @@ compile_error!(
     "the sandbox knows the walls of Linux only: build forge on Linux, or in a Linux virtual machine"
 );
 
+mod ahead;
 mod answers;
 pub mod behaviour;
 mod clerk;
@@ -55,6 +56,7 @@ mod integer;
 mod launch;
 pub mod outcome;
 mod outputs;
+mod posts;
 mod programs;
 mod queue;
 pub mod report;

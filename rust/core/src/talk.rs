@@ -62,8 +62,29 @@ impl Talk {
 
     /// Queues one value and sends what can be sent at once.
     pub fn say(&mut self, value: &Value) {
-        self.outbox.extend_from_slice(&frame(value));
+        self.say_frame(&frame(value));
+    }
+
+    /// Queues one value that has been framed already.
+    pub fn say_frame(&mut self, frame: &[u8]) {
+        self.outbox.extend_from_slice(frame);
         self.write();
+    }
+
+    /// Sends a frame but for its last byte, which is returned, with a copy of our end to send it over.
+    ///
+    /// # Errors
+    /// It is too long to be sent at once.
+    pub fn say_all_but_one(&mut self, frame: &[u8]) -> Result<(OwnedFd, u8)> {
+        let Some((last, rest)) = frame.split_last() else {
+            return Err(Error::Malformed("an empty frame"));
+        };
+        self.outbox.extend_from_slice(rest);
+        self.write();
+        if self.is_sending() {
+            return Err(Error::Malformed("too long to be sent at once"));
+        }
+        Ok((self.file.as_fd().try_clone_to_owned().step("copy a descriptor")?, *last))
     }
 
     /// Sends a descriptor, announced by one byte. Only while nothing else is on its way out.
@@ -131,18 +152,25 @@ impl Talk {
         }
     }
 
+    /// Waits until so many values can be heard without waiting; false if the time is over, or the peer is gone or
+    /// sends something else.
+    pub fn gather(&mut self, count: usize, patience: Duration) -> bool {
+        self.await_values(count, Instant::now() + patience).is_ok()
+    }
+
     /// Waits for one value.
     ///
     /// # Errors
     /// The peer is gone, sends something else, or takes too long.
     pub fn hear(&mut self, patience: Duration) -> Result<Value> {
-        let until = Instant::now() + patience;
         self.clear();
+        self.await_values(1, Instant::now() + patience)?;
+        self.early.pop_front().ok_or(Error::Closed)
+    }
+
+    fn await_values(&mut self, count: usize, until: Instant) -> Result<()> {
         let mut heard = Vec::new();
-        loop {
-            if let Some(value) = self.early.pop_front() {
-                return Ok(value);
-            }
+        while self.early.len() < count {
             self.pump(&mut heard)?;
             if !heard.is_empty() {
                 self.early.extend(heard.drain(..));
@@ -155,6 +183,7 @@ impl Talk {
             let mut entries = [libc::pollfd { fd: self.descriptor(), events: self.events(), revents: 0 }];
             sys::poll(&mut entries, Some(left)).step("wait for an answer")?;
         }
+        Ok(())
     }
 
     /// Our end, for somebody else to go on with, who may wait.

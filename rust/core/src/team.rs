@@ -1,16 +1,19 @@
 //! A zygote and the processes that stand ready beside it: clerks, a judge, candidates made ahead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clerk::{Clerk, Program};
 use crate::config::{Confinement, Job, Limits, Role};
-use crate::course::{Candidate, Judge};
 use crate::error::{Error, Result};
 use crate::launch::{Launch, Zygote};
+use crate::posts::{Candidate, Judge};
 use crate::queue::{Code, Form, Prepared};
 use crate::verdict::Facts;
 use crate::work::{Work, table};
 
+/// How long to wait for a source that is being compiled while a job runs.
+const SOON: Duration = Duration::from_millis(1);
 /// Candidates made ahead while there is work.
 pub const AHEAD: usize = 1;
 /// The form of tests of which nothing else is known.
@@ -27,8 +30,8 @@ pub struct Team {
     judge: Option<Judge>,
     compiler: Clerk,
     examiner: Clerk,
-    /// What the compiler was given last.
-    compiling: Option<Arc<Job>>,
+    /// What the compiler was given last, and its answer if that has been looked at.
+    compiling: Option<(Arc<Job>, Option<Program>)>,
 }
 
 impl Team {
@@ -88,7 +91,7 @@ impl Team {
     }
 
     /// Processes beside those of a candidate: launcher, zygote, clerks, a judge, candidates made ahead, and the
-    /// next process of a program that is run several times or a command's steward.
+    /// next candidate, the next process of a program that is run several times or a command's steward.
     pub fn company(&self) -> u64 {
         2 + 2 + 1 + self.ahead.len() as u64 + 1
     }
@@ -96,15 +99,26 @@ impl Team {
     /// Begins to compile a job's source.
     pub fn begin(&mut self, job: &Arc<Job>) {
         self.compiler.begin(&mut self.zygote, &job.source);
-        self.compiling = Some(Arc::clone(job));
+        self.compiling = Some((Arc::clone(job), None));
     }
 
     /// A job's source, compiled if that can be.
     pub fn program(&mut self, job: &Arc<Job>) -> Program {
-        if !self.compiling.take().is_some_and(|compiling| Arc::ptr_eq(&compiling, job)) {
-            self.compiler.begin(&mut self.zygote, &job.source);
+        match self.compiling.take() {
+            Some((begun, Some(program))) if Arc::ptr_eq(&begun, job) => return program,
+            Some((begun, None)) if Arc::ptr_eq(&begun, job) => {}
+            _ => self.compiler.begin(&mut self.zygote, &job.source),
         }
         self.compiler.program(&job.source)
+    }
+
+    /// The same, if it is there or comes very soon.
+    pub fn program_soon(&mut self, job: &Arc<Job>) -> Option<&Program> {
+        let (_, program) = self.compiling.as_mut().filter(|(begun, _)| Arc::ptr_eq(begun, job))?;
+        if program.is_none() && self.compiler.is_ready(SOON) {
+            *program = Some(self.compiler.program(&job.source));
+        }
+        program.as_ref()
     }
 
     /// The form of a job's tests, found out the first time.

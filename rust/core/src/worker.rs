@@ -1,18 +1,20 @@
 //! One worker: a thread that sees one job after another through its zygotes.
 //!
-//! While a job runs, the next candidate is already being made and the next source compiled. A job that turns
-//! out long gives the next one back to the queue.
+//! While a job runs, the next one is made ready to begin by itself, and the source after that is compiled. A job
+//! that turns out long gives both back to the queue.
 
 use std::fs::File;
 use std::sync::{Arc, RwLock};
 
+use crate::ahead::Ahead;
 use crate::clerk::Program;
 use crate::commands;
 use crate::config::{Confinement, Level, Limits, Role};
-use crate::course::{Candidate, Watch, not_a_program};
+use crate::course::{Watch, not_a_program};
 use crate::error::{Error, Result};
 use crate::launch::Launch;
 use crate::outcome::Outcome;
+use crate::posts::{Candidate, MOST_EARLY, task};
 use crate::programs::Record;
 use crate::queue::{Form, Prepared, Queue, Ticket};
 use crate::table::Table;
@@ -46,12 +48,12 @@ pub struct Worker {
     plain: Option<Team>,
     /// For programs that need more than most, started when the first comes.
     wide: Option<Team>,
-    next: Option<Ticket>,
+    ahead: Ahead,
 }
 
 impl Worker {
     pub fn new(shared: Arc<Shared>, confinement: Confinement, limits: Limits, bell: File) -> Self {
-        Self { shared, confinement, limits, bell, plain: None, wide: None, next: None }
+        Self { shared, confinement, limits, bell, plain: None, wide: None, ahead: Ahead::default() }
     }
 
     /// Starts the plain zygote. Must be called on the thread that goes on with [`Worker::live`].
@@ -68,14 +70,17 @@ impl Worker {
 
     /// Works until sent home.
     pub fn live(mut self) {
-        while let Some(ticket) = self.take() {
-            let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
+        // Kept while a job follows by itself.
+        let mut gate = None;
+        while let Some((ticket, primed)) = self.take() {
             if ticket.alone {
                 let _gate = shared.gate.write();
-                self.serve(&ticket);
+                self.serve(&ticket, primed);
             } else {
-                let _gate = shared.gate.read();
-                self.serve(&ticket);
+                gate = gate.or_else(|| Some(shared.gate.read()));
+                self.serve(&ticket, primed);
+                gate = gate.filter(|_| self.ahead.is_primed());
             }
             self.retire();
         }
@@ -86,24 +91,27 @@ impl Worker {
         self.plain.as_ref().and_then(Team::held)
     }
 
-    fn take(&mut self) -> Option<Ticket> {
+    fn take(&mut self) -> Option<(Ticket, Option<Candidate>)> {
         if self.shared.queue.is_stopped() {
             return None;
         }
+        if let Some(found) = self.ahead.take() {
+            return Some(found);
+        }
         let preferred = self.preferred();
-        if let Some(ticket) = self.next.take().or_else(|| self.shared.queue.try_take(preferred.as_ref())) {
-            return Some(ticket);
+        if let Some(ticket) = self.shared.queue.try_take(preferred.as_ref()) {
+            return Some((ticket, None));
         }
         // There is time now.
         if self.plain.as_mut().is_some_and(|team| team.get_ahead(AHEAD_IDLE, true).is_err()) {
             self.lose();
         }
-        self.shared.queue.take(preferred.as_ref())
+        self.shared.queue.take(preferred.as_ref()).map(|ticket| (ticket, None))
     }
 
-    fn serve(&mut self, ticket: &Ticket) {
+    fn serve(&mut self, ticket: &Ticket, primed: Option<Candidate>) {
         let level = self.confinement.level;
-        match self.attempt(ticket) {
+        match self.attempt(ticket, primed) {
             Ok(Some(execution)) => ticket.deliver(execution),
             Ok(None) => {}
             Err(error) => {
@@ -118,14 +126,15 @@ impl Worker {
 
     /// Gives up the zygotes and all that came from them.
     fn lose(&mut self) {
-        if let Some(ticket) = self.next.take() {
-            self.shared.queue.give_back(ticket);
-        }
+        drop(self.ahead.abandon(&self.shared.queue));
         [&mut self.plain, &mut self.wide].into_iter().filter_map(Option::take).for_each(Team::end);
     }
 
     /// Replaces zygotes that have made many processes.
     fn retire(&mut self) {
+        if self.ahead.is_primed() {
+            return;
+        }
         for team in [&mut self.plain, &mut self.wide] {
             if let Some(old) = team.take_if(|team| team.served >= RETIREMENT) {
                 old.end();
@@ -157,8 +166,16 @@ impl Worker {
     }
 
     /// Sees one job to its end; none if it was cancelled or is to be run again.
-    fn attempt(&mut self, ticket: &Ticket) -> Result<Option<Execution>> {
+    fn attempt(&mut self, ticket: &Ticket, primed: Option<Candidate>) -> Result<Option<Execution>> {
         let (job, level) = (&ticket.job, self.confinement.level);
+        if ticket.is_cancelled() {
+            let plain = self.ensure(false)?;
+            return primed.map_or(Ok(None), |candidate| candidate.dismiss(&mut plain.zygote).map(|()| None));
+        }
+        if let (Some(candidate), Some(Form::Table(table))) = (primed, job.tests.form.get()) {
+            let facts = self.run_table(ticket, candidate, table, false)?;
+            return self.concluded(ticket, facts, false);
+        }
         if let Work::Command(command) = &job.tests.tests.work {
             return self.by_command(ticket, command);
         }
@@ -173,20 +190,36 @@ impl Worker {
             return self.by_cases(ticket, &program, cases, wide);
         }
         let facts = match self.reader()?.form(job)? {
-            Form::Table(table) => self.by_table(ticket, program, table, wide)?,
+            Form::Table(table) => self.by_table(ticket, &program, table, wide)?,
             Form::Code => self.by_judge(ticket, program, wide)?,
         };
+        self.concluded(ticket, facts, wide)
+    }
+
+    /// What follows from the facts; source and tests may have to be run once more, in one process.
+    fn concluded(&mut self, ticket: &Ticket, facts: Facts, wide: bool) -> Result<Option<Execution>> {
         let conclusion = match self.settled(ticket, facts) {
             Some(Conclusion::NeedsShared(_)) if self.shared.allow_shared => {
+                // Nobody could watch a job that follows by itself.
+                self.give_back()?;
                 let facts = self.by_one_process(ticket, wide)?;
                 self.settled(ticket, facts)
             }
             other => other,
         };
+        let (job, level) = (&ticket.job, self.confinement.level);
         Ok(conclusion.map(|conclusion| match conclusion {
             Conclusion::Done(execution) => *execution,
             Conclusion::NeedsShared(reason) => Execution::blank(job, level, Outcome::Refused, &reason),
         }))
+    }
+
+    /// Puts the jobs after this one back into the queue.
+    fn give_back(&mut self) -> Result<()> {
+        match &mut self.plain {
+            Some(plain) => self.ahead.give_back(&self.shared.queue, &mut plain.zygote),
+            None => Ok(()),
+        }
     }
 
     /// What follows from the facts; nothing if the job was cancelled, or starved and is to be run alone.
@@ -209,23 +242,63 @@ impl Worker {
 
     /// Takes the next job off the queue and has its source compiled.
     fn look_ahead(&mut self) {
-        if self.next.is_none() {
-            self.next = self.shared.queue.try_take(self.preferred().as_ref());
-            let next = self.next.as_ref().filter(|next| !next.job.tests.tests.work.is_command());
-            if let (Some(next), Some(plain)) = (next, &mut self.plain) {
+        if self.ahead.next().is_none()
+            && let Some(next) = self.shared.queue.try_take_ahead(self.preferred().as_ref())
+        {
+            if let (Some(plain), false) = (&mut self.plain, next.job.tests.tests.work.is_command()) {
                 plain.begin(&next.job);
             }
+            self.ahead.set_next(next);
         }
     }
 
-    fn by_table(&mut self, ticket: &Ticket, program: Program, table: &Table, wide: bool) -> Result<Facts> {
+    /// Has the next job begin as soon as the process of this number is gone, if all that it needs is there.
+    fn prime(&mut self, after: i64) -> Result<()> {
+        let (Some(next), Some(plain)) = (self.ahead.next(), &mut self.plain) else {
+            return Ok(());
+        };
+        let (job, due) = (&next.job, plain.served >= RETIREMENT);
+        let (false, Some(Form::Table(table))) = (next.alone || due, job.tests.form.get()) else {
+            return Ok(());
+        };
+        let processes = job.limits.processes + plain.company();
+        let Some(program @ Program::Code(_, false)) = plain.program_soon(job) else {
+            return Ok(());
+        };
+        let task = task(processes, program, &job.tests.tests, table);
+        if task.len() <= MOST_EARLY {
+            let mut candidate = plain.candidate(&job.limits)?;
+            candidate.begin_after(&mut plain.zygote, after, &task)?;
+            self.ahead.prime(candidate);
+        }
+        Ok(())
+    }
+
+    fn by_table(&mut self, ticket: &Ticket, program: &Program, table: &Table, wide: bool) -> Result<Facts> {
         let (job, team) = (&ticket.job, self.ensure(wide)?);
         let mut candidate = team.candidate(&job.limits)?;
-        candidate.tabulate(job.limits.processes + team.company(), program, &job.tests.tests, table);
-        // It is at work already; the next one is made meanwhile.
-        team.get_ahead(AHEAD, false)?;
+        candidate.begin(&task(job.limits.processes + team.company(), program, &job.tests.tests, table));
+        self.run_table(ticket, candidate, table, wide)
+    }
+
+    /// Sees a candidate through its table that is at work on it already. What comes next is made ready meanwhile.
+    fn run_table(
+        &mut self,
+        ticket: &Ticket,
+        candidate: Candidate,
+        table: &Table,
+        wide: bool,
+    ) -> Result<Facts> {
+        let process = self.ensure(wide)?.zygote.started(candidate.asked)?;
         self.look_ahead();
-        self.watch(ticket, wide)?.by_table(candidate, table)
+        if !wide && !ticket.alone {
+            self.prime(process.number)?;
+            self.look_ahead();
+        }
+        if !self.ahead.is_primed() {
+            self.ensure(wide)?.get_ahead(AHEAD, false)?;
+        }
+        self.watch(ticket, wide)?.by_table(candidate, &process, table)
     }
 
     fn by_judge(&mut self, ticket: &Ticket, program: Program, wide: bool) -> Result<Facts> {
@@ -308,7 +381,7 @@ impl Worker {
             bell: &self.bell,
             queue: &self.shared.queue,
             ticket,
-            next: &mut self.next,
+            ahead: &mut self.ahead,
             level: self.confinement.level,
         })
     }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use crate::child::{Side, SingleThread, clone_process};
-use crate::config::{Confinement, Level, Request, Role};
+use crate::config::{Confinement, Errand, Level, Request, Role};
 use crate::error::{Error, Result, Step};
 use crate::jail::Jail;
 use crate::root;
@@ -75,6 +75,15 @@ struct Living {
     pid: i32,
     pidfd: OwnedFd,
     role: Role,
+    /// Whether it was ended before it had done anything.
+    unused: bool,
+}
+
+/// Somebody who waits for the end of a process: the byte that tells, and where to send it.
+struct Follower {
+    pid: i32,
+    stream: OwnedFd,
+    byte: u8,
 }
 
 struct Zygote<'a, H> {
@@ -88,6 +97,7 @@ struct Zygote<'a, H> {
     scratch: Option<Scratch>,
     null: OwnedFd,
     living: Vec<Living>,
+    followers: Vec<Follower>,
 }
 
 /// The life of a zygote, from the first message on `control` to its end. Never returns.
@@ -137,6 +147,7 @@ fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
         },
         null: null.into(),
         living: Vec::new(),
+        followers: Vec::new(),
     };
     drop(jail);
     zygote.say(&[Value::text("ready")], &[])?;
@@ -161,6 +172,13 @@ fn become_first_process<H: Host>(control: &OwnedFd, proof: &SingleThread, host: 
             drop(sys::wait(pid));
             sys::exit(0)
         }
+    }
+}
+
+impl Follower {
+    fn tell(self) {
+        // It may be gone as well by now; that is seen elsewhere.
+        drop(sys::send_message(self.stream.as_fd(), &[self.byte], &[]));
     }
 }
 
@@ -189,7 +207,11 @@ impl<H: Host> Zygote<'_, H> {
         if bytes.is_empty() {
             return Err(Error::Closed);
         }
-        let request = Request::from_value(&Value::decode(bytes)?)?;
+        let request = match Errand::from_value(&Value::decode(bytes)?)? {
+            Errand::Make(request) => request,
+            Errand::Follow(number, byte) => return self.follow(number, fds, byte),
+            Errand::Dismiss(number, after) => return self.dismiss(number, after),
+        };
         let null = self.null.try_clone().step("copy a descriptor")?;
         let null = null.as_fd();
         let installed = match fds.as_slice() {
@@ -209,6 +231,29 @@ impl<H: Host> Zygote<'_, H> {
         }
     }
 
+    fn follow(&mut self, number: i64, mut fds: Vec<OwnedFd>, byte: u8) -> Result<()> {
+        let pid = i32::try_from(number).map_err(|_| Error::Malformed("a process"))?;
+        let stream = fds.pop().ok_or(Error::Malformed("descriptors"))?;
+        let follower = Follower { pid, stream, byte };
+        if self.living.iter().any(|living| living.pid == pid) {
+            self.followers.push(follower);
+        } else {
+            follower.tell();
+        }
+        Ok(())
+    }
+
+    fn dismiss(&mut self, number: i64, after: i64) -> Result<()> {
+        let waited = self.followers.extract_if(.., |follower| i64::from(follower.pid) == after).count() > 0;
+        match self.living.iter_mut().find(|living| i64::from(living.pid) == number) {
+            Some(living) => {
+                living.unused = waited;
+                sys::signal_pidfd(living.pidfd.as_fd(), libc::SIGKILL).step("end a process")
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Makes one process. `fds` become its only descriptors, numbered from 0.
     fn make(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<Living> {
         self.host.before_clone();
@@ -221,7 +266,7 @@ impl<H: Host> Zygote<'_, H> {
             }
             Ok(Side::Parent(pid, pidfd)) => {
                 self.host.after_clone_in_parent();
-                Ok(Living { pid, pidfd, role: request.role })
+                Ok(Living { pid, pidfd, role: request.role, unused: false })
             }
             Err(error) => {
                 self.host.after_clone_in_parent();
@@ -269,9 +314,14 @@ impl<H: Host> Zygote<'_, H> {
             drop(sys::signal(-living.pid, libc::SIGKILL));
         }
         let clean = match &mut self.scratch {
-            Some(scratch) if living.role.is_hostile() => scratch.clean(),
+            Some(scratch) if living.role.is_hostile() && !living.unused => scratch.clean(),
             _ => Ok(()),
         };
+        if clean.is_ok() {
+            self.followers
+                .extract_if(.., |follower| follower.pid == living.pid)
+                .for_each(|follower| follower.tell());
+        }
         let items = [
             Value::text("ended"),
             Value::Int(end.pid.into()),
