@@ -72,6 +72,7 @@ def jobs(rows: list[dict[str, str]]) -> list[Job]:
     return made
 
 
+@pytest.mark.timeout(max(300, REPEATS * 120))
 def test_verdicts_are_the_same_under_load(rows, busy, capsys):
     judged = jobs(rows)
     seen: dict[int, set[tuple[str, str, int]]] = {place: set() for place in range(len(judged))}

@@ -106,6 +106,7 @@ def soak(count: int, drawn: random.Random, hostile: dict[int, Program]) -> Itera
         yield Job(source, tests, program.entry_point, limits=LIMITS)
 
 
+@pytest.mark.timeout(max(300, COUNT // 40))
 def test_many_programs_in_a_row_leave_nothing(capsys: pytest.CaptureFixture[str]):
     outside, before = settled(), world()
     drawn = random.Random(SEED)
