@@ -4,6 +4,8 @@
 //! the candidate before it is gone and swept away. So nothing waits for the supervisor between two jobs. One more
 //! is with the compiler. Both go back to the queue if the job that runs turns out long.
 
+use std::time::Instant;
+
 use crate::error::Result;
 use crate::launch::Zygote;
 use crate::posts::Candidate;
@@ -48,6 +50,13 @@ impl Ahead {
     /// That job has been given to a candidate.
     pub fn prime(&mut self, candidate: Candidate) {
         self.primed = self.next.take().map(|ticket| (ticket, candidate));
+    }
+
+    /// The end that the primed job waits for has been heard of: it begins.
+    pub fn begin(&mut self, now: Instant) {
+        if let Some((_, candidate)) = &mut self.primed {
+            candidate.begun = now;
+        }
     }
 
     /// Puts all back into the queue.

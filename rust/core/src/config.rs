@@ -1,4 +1,4 @@
-//! What a zygote is told at its start, and what a job asks for.
+//! What a zygote is told, at its start and later, and what a job asks for.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -278,12 +278,20 @@ impl Request {
 pub enum Errand {
     /// Make a process, which gets the descriptors that come along.
     Make(Request),
-    /// Send a byte over the stream that comes along, as soon as the process of this number is gone and swept
-    /// away; at once if it is already.
-    Follow(i64, u8),
-    /// End the process of the first number. If it still waits for the end of the second, it has done nothing yet,
-    /// and there is nothing to sweep.
-    Dismiss(i64, i64),
+    /// Let somebody follow a process.
+    Follow(Follow),
+}
+
+/// Send a byte over the stream that comes along, as soon as a process is gone and swept away; at once if it is
+/// already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// The number of that process.
+    pub after: i64,
+    /// Which process waits for the byte, by the count of requests.
+    pub asked: u64,
+    /// What is sent.
+    pub byte: u8,
 }
 
 impl Errand {
@@ -292,13 +300,12 @@ impl Errand {
     pub fn to_value(self) -> Value {
         match self {
             Self::Make(request) => request.to_value(),
-            Self::Follow(number, byte) => Self::named("follow", number, byte.into()),
-            Self::Dismiss(number, after) => Self::named("dismiss", number, after),
+            Self::Follow(Follow { after, asked, byte }) => Value::Tuple(vec![
+                Value::Int(after),
+                Value::Int(asked.cast_signed()),
+                Value::Int(byte.into()),
+            ]),
         }
-    }
-
-    fn named(name: &str, first: i64, second: i64) -> Value {
-        Value::Tuple(vec![Value::text(name), Value::Int(first), Value::Int(second)])
     }
 
     /// From the wire.
@@ -307,12 +314,9 @@ impl Errand {
     /// The value is something else.
     pub fn from_value(value: &Value) -> Result<Self> {
         match value.items() {
-            Some([name, Value::Int(number), Value::Int(other)]) if *name == Value::text("follow") => {
-                let byte = u8::try_from(*other).map_err(|_| Error::Malformed("not a byte"))?;
-                Ok(Self::Follow(*number, byte))
-            }
-            Some([name, Value::Int(number), Value::Int(after)]) if *name == Value::text("dismiss") => {
-                Ok(Self::Dismiss(*number, *after))
+            Some([Value::Int(after), Value::Int(asked), Value::Int(byte)]) => {
+                let byte = u8::try_from(*byte).map_err(|_| Error::Malformed("not a byte"))?;
+                Ok(Self::Follow(Follow { after: *after, asked: asked.cast_unsigned(), byte }))
             }
             _ => Request::from_value(value).map(Self::Make),
         }
@@ -321,7 +325,7 @@ impl Errand {
 
 #[cfg(test)]
 mod tests {
-    use super::{Confinement, Errand, Level, Request, Role};
+    use super::{Confinement, Errand, Follow, Level, Request, Role};
     use std::path::PathBuf;
 
     #[test]
@@ -342,8 +346,7 @@ mod tests {
             let errand = Errand::Make(request);
             assert_eq!(Errand::from_value(&errand.to_value()).ok(), Some(errand));
         }
-        for errand in [Errand::Follow(1 << 40, 255), Errand::Dismiss(7, -1)] {
-            assert_eq!(Errand::from_value(&errand.to_value()).ok(), Some(errand));
-        }
+        let errand = Errand::Follow(Follow { after: 1 << 40, asked: 7, byte: 255 });
+        assert_eq!(Errand::from_value(&errand.to_value()).ok(), Some(errand));
     }
 }

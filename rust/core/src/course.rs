@@ -55,6 +55,8 @@ pub struct Watch<'a> {
     /// The jobs that this one holds up.
     pub ahead: &'a mut Ahead,
     pub level: Level,
+    /// When the job was taken up.
+    pub since: Instant,
     /// Processes of the worker beside those of the candidate.
     pub company: u64,
 }
@@ -72,8 +74,8 @@ impl Watch<'_> {
 
     /// The candidate answers the table of calls that it was given.
     pub fn by_table(mut self, candidate: Candidate, process: &Process, table: &Table) -> Result<Facts> {
-        let Candidate { mut talk, printed, .. } = candidate;
-        let mut running = Running::new(self.limits(), vec![Watched::fresh(process)], printed);
+        let Candidate { mut talk, printed, begun, .. } = candidate;
+        let mut running = Running::new(begun, self.limits(), vec![Watched::fresh(process)], printed);
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, process, &mut talk, &mut heard)?;
         let report = Report::from_answers(&self.ticket.job.tests.tests, table, &heard);
@@ -90,7 +92,8 @@ impl Watch<'_> {
         let tests = held(&job.tests.tests, code);
         talk.say(&Value::Tuple(vec![Value::Bytes(token.clone()), self.processes(), source, tests]));
         let process = self.zygote.started(asked)?;
-        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
+        let mut running =
+            Running::new(Instant::now(), self.limits(), vec![Watched::fresh(&process)], printed);
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
         let report = Report::from_records(&heard, &token);
@@ -106,7 +109,7 @@ impl Watch<'_> {
         let process = self.zygote.started(asked)?;
         let Judge { process: judging, talk: records, served, .. } = judge;
         let watched = vec![Watched::fresh(&process), Watched::used(judging)];
-        let mut running = Running::new(self.limits(), watched, printed);
+        let mut running = Running::new(Instant::now(), self.limits(), watched, printed);
         *served += 1;
         records.clear();
         records.pass(talk.into_descriptor()?.as_fd())?;
@@ -158,15 +161,17 @@ impl Watch<'_> {
         talk: &mut Talk,
         heard: &mut Vec<Value>,
     ) -> Result<End> {
-        let begun = Instant::now();
         loop {
             if let Some(end) = self.zygote.ended(process.number) {
+                let now = Instant::now();
+                running.stop(now);
+                self.ahead.begin(now);
                 self.take_in(running, talk, heard);
                 return Ok(end);
             }
             // Most jobs are over before anything they say has to be taken from them.
-            let closely = talk.is_sending() || begun.elapsed() >= PATIENCE;
-            self.wait(running, closely.then_some(&*talk), closely, begun)?;
+            let closely = talk.is_sending() || running.elapsed() >= PATIENCE;
+            self.wait(running, closely.then_some(&*talk), closely)?;
             if closely {
                 self.take_in(running, talk, heard);
             }
@@ -181,7 +186,6 @@ impl Watch<'_> {
         records: &mut Talk,
         heard: &mut Vec<Value>,
     ) -> Result<(End, bool)> {
-        let begun = Instant::now();
         let mut cut = false;
         loop {
             // A judge notices by itself that its candidate is gone.
@@ -191,10 +195,11 @@ impl Watch<'_> {
                     process.kill();
                 }
                 let end = self.zygote.await_end(process.number)?;
+                running.stop(Instant::now());
                 self.take_in(running, records, heard);
                 return Ok((end, cut));
             }
-            self.wait(running, Some(records), begun.elapsed() >= PATIENCE, begun)?;
+            self.wait(running, Some(records), running.elapsed() >= PATIENCE)?;
             self.take_in(running, records, heard);
         }
     }
@@ -207,16 +212,10 @@ impl Watch<'_> {
     }
 
     /// Waits for anything to stir, or for a clock.
-    fn wait(
-        &mut self,
-        running: &mut Running<'_>,
-        talk: Option<&Talk>,
-        closely: bool,
-        begun: Instant,
-    ) -> Result<()> {
+    fn wait(&mut self, running: &mut Running<'_>, talk: Option<&Talk>, closely: bool) -> Result<()> {
         let now = Instant::now();
         running.check_time(now);
-        if begun.elapsed() >= DELAY && !self.ahead.is_empty() {
+        if self.since.elapsed() >= DELAY && !self.ahead.is_empty() {
             // The end that is waited for may be heard meanwhile.
             return self.ahead.give_back(self.queue, self.zygote);
         }
@@ -228,8 +227,11 @@ impl Watch<'_> {
         if closely {
             entries.extend(running.watched().map(|fd| entry(fd, libc::POLLIN)));
         }
-        let tick =
-            if !closely { Some(begun + PATIENCE) } else { (!self.ahead.is_empty()).then(|| begun + DELAY) };
+        let tick = if closely {
+            (!self.ahead.is_empty()).then(|| self.since + DELAY)
+        } else {
+            Some(running.after(PATIENCE))
+        };
         let due = running.due().into_iter().chain(tick).min();
         let patience = due.map_or(KILL_PATIENCE, |due| due.saturating_duration_since(now));
         sys::poll(&mut entries, Some(patience)).step("wait")?;

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::config::{Confinement, Errand, Request};
+use crate::config::{Confinement, Errand, Follow, Request};
 use crate::error::{Error, Result, Step};
 use crate::sys;
 use crate::value::Value;
@@ -71,7 +71,10 @@ enum Said {
     Ready,
     Started(Process),
     Ended(End),
+    /// One request cannot be met.
     Refused(String),
+    /// It is the zygote's end.
+    Failed(String),
     Other,
 }
 
@@ -84,8 +87,10 @@ pub struct Zygote {
     complaints: File,
     asked: u64,
     answered: u64,
-    started: HashMap<u64, Process>,
-    ended: Vec<End>,
+    /// What became of requests that nobody has asked after yet.
+    started: HashMap<u64, Result<Process>>,
+    /// Ends that nobody has asked after yet.
+    ended: HashMap<i64, End>,
 }
 
 impl Zygote {
@@ -113,7 +118,7 @@ impl Zygote {
             asked: 0,
             answered: 0,
             started: HashMap::new(),
-            ended: Vec::new(),
+            ended: HashMap::new(),
         };
         let message = confinement.to_value().encode();
         let ready = sys::send_message(zygote.control.as_fd(), &message, &[])
@@ -134,7 +139,7 @@ impl Zygote {
         loop {
             match self.hear(patience)? {
                 Said::Ready => return Ok(()),
-                Said::Refused(reason) => return Err(Error::Start(reason)),
+                Said::Failed(reason) => return Err(Error::Start(reason)),
                 _ => {}
             }
         }
@@ -147,14 +152,9 @@ impl Zygote {
         Ok(self.asked)
     }
 
-    /// Has one more byte sent over `stream` as soon as the process of this number is gone and swept away.
-    pub fn follow(&mut self, number: i64, stream: BorrowedFd<'_>, byte: u8) -> Result<()> {
-        self.tell(Errand::Follow(number, byte), &[stream])
-    }
-
-    /// Ends a process that begins when the one of the number `after` is gone, whether it has begun or not.
-    pub fn dismiss(&mut self, number: i64, after: i64) -> Result<()> {
-        self.tell(Errand::Dismiss(number, after), &[])
+    /// Has one more byte sent over `stream` as soon as a process is gone and swept away.
+    pub fn follow(&mut self, follow: Follow, stream: BorrowedFd<'_>) -> Result<()> {
+        self.tell(Errand::Follow(follow), &[stream])
     }
 
     fn tell(&self, errand: Errand, fds: &[BorrowedFd<'_>]) -> Result<()> {
@@ -166,7 +166,7 @@ impl Zygote {
         let patience = Instant::now() + ANSWER_PATIENCE;
         loop {
             if let Some(process) = self.started.remove(&asked) {
-                return Ok(process);
+                return process;
             }
             self.note(patience)?;
         }
@@ -174,8 +174,7 @@ impl Zygote {
 
     /// The end of a process, if it is known.
     pub fn ended(&mut self, number: i64) -> Option<End> {
-        let place = self.ended.iter().position(|end| end.number == number)?;
-        Some(self.ended.swap_remove(place))
+        self.ended.remove(&number)
     }
 
     /// Waits for the end of a process that was killed or is about to end.
@@ -202,14 +201,21 @@ impl Zygote {
     fn note(&mut self, patience: Instant) -> Result<()> {
         match self.hear(patience)? {
             Said::Started(process) => {
-                self.answered += 1;
-                self.started.insert(self.answered, process);
+                // Numbers come back: an end that nobody asked after was that of an earlier process.
+                self.ended.remove(&process.number);
+                self.answer(Ok(process));
             }
-            Said::Ended(end) => self.ended.push(end),
-            Said::Refused(reason) => return Err(Error::Start(reason)),
+            Said::Refused(reason) => self.answer(Err(Error::Start(reason))),
+            Said::Ended(end) => drop(self.ended.insert(end.number, end)),
+            Said::Failed(reason) => return Err(Error::Start(reason)),
             Said::Ready | Said::Other => {}
         }
         Ok(())
+    }
+
+    fn answer(&mut self, process: Result<Process>) {
+        self.answered += 1;
+        self.started.insert(self.answered, process);
     }
 
     fn hear(&mut self, patience: Instant) -> Result<Said> {
@@ -250,7 +256,8 @@ impl Zygote {
                 cpu: Duration::from_micros(cpu.cast_unsigned()),
                 memory: memory.cast_unsigned(),
             }),
-            ("failed" | "refused", [reason], None) => Said::Refused(reason.lossy()),
+            ("refused", [reason], None) => Said::Refused(reason.lossy()),
+            ("failed", [reason], None) => Said::Failed(reason.lossy()),
             _ => return Err(Error::Malformed("not a report of a zygote")),
         })
     }
@@ -276,7 +283,7 @@ impl Zygote {
                 std::thread::sleep(Duration::from_micros(300));
             }
         } else {
-            self.started.values().for_each(Process::kill);
+            self.started.values().flatten().for_each(Process::kill);
         }
         drop(self.process.kill());
         drop(self.process.wait());

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::clerk::Program;
-use crate::config::{Limits, Request, Role, Tests};
+use crate::config::{Follow, Limits, Request, Role, Tests};
 use crate::error::{Result, Step};
 use crate::launch::{Process, Zygote};
 use crate::queue::Prepared;
@@ -36,8 +37,8 @@ pub struct Candidate {
     pub talk: Talk,
     /// Our ends of its standard output and standard error.
     pub printed: [Capture; 2],
-    /// The number of the process with whose end it begins.
-    after: Option<i64>,
+    /// When it was given its job, or the end that it waited for was heard of.
+    pub begun: Instant,
 }
 
 /// The longest task that a candidate is given while another one runs: it has to fit into its stream.
@@ -87,30 +88,30 @@ impl Candidate {
         let mut fds: Vec<_> = input.map(AsFd::as_fd).into_iter().collect();
         fds.extend([out.as_fd(), err.as_fd(), theirs.as_fd()]);
         let asked = zygote.ask(&request, &fds)?;
-        Ok(Self { asked, request, talk, printed: [stdout, stderr], after: None })
+        Ok(Self { asked, request, talk, printed: [stdout, stderr], begun: Instant::now() })
     }
 
     /// Sees off one that is not needed.
     pub fn dismiss(self, zygote: &mut Zygote) -> Result<()> {
         let process = zygote.started(self.asked)?;
-        match self.after {
-            Some(after) => zygote.dismiss(process.number, after)?,
-            None => process.kill(),
-        }
+        process.kill();
         zygote.await_end(process.number).map(drop)
     }
 
     /// Gives it a framed task; it begins at once.
     pub fn begin(&mut self, task: &[u8]) {
+        self.begun = Instant::now();
         self.talk.say_frame(task);
     }
 
-    /// The same, but it begins once the process of the number `after` is gone.
-    /// `task` is no longer than [`MOST_EARLY`].
-    pub fn begin_after(&mut self, zygote: &mut Zygote, after: i64, task: &[u8]) -> Result<()> {
-        let (stream, last) = self.talk.say_all_but_one(task)?;
-        self.after = Some(after);
-        zygote.follow(after, stream.as_fd(), last)
+    /// The same, but it begins once the process of the number `after` is gone. False if the task is too long to be
+    /// given before that.
+    pub fn begin_after(&mut self, zygote: &mut Zygote, after: i64, task: &[u8]) -> Result<bool> {
+        let Some((stream, byte)) = self.talk.say_all_but_one(task)? else {
+            return Ok(false);
+        };
+        zygote.follow(Follow { after, asked: self.asked, byte }, stream.as_fd())?;
+        Ok(true)
     }
 
     /// Whether it was made for these limits.

@@ -2,7 +2,7 @@
 //!
 //! A case's input reaches its process as a sealed file in memory. What the process should print stays here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::behaviour::Behaviour;
 use crate::clerk::Program;
@@ -52,7 +52,8 @@ impl Watch<'_> {
         talk.allow(most);
         said.iter().for_each(|value| talk.say(value));
         let process = self.zygote.started(asked)?;
-        let mut running = Running::new(self.limits(), vec![Watched::fresh(&process)], printed);
+        let mut running =
+            Running::new(Instant::now(), self.limits(), vec![Watched::fresh(&process)], printed);
         let mut heard = Vec::new();
         let end = self.until_end(&mut running, &process, &mut talk, &mut heard)?;
         Ok((self.facts(Report::default(), running, end, end.cpu, false), heard))

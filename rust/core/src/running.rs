@@ -106,6 +106,7 @@ pub struct Running<'a> {
     limits: Limits,
     processes: Vec<Watched<'a>>,
     begun: Instant,
+    ended: Option<Instant>,
     deadline: Instant,
     next_cpu_check: Instant,
     stdout: Capture,
@@ -113,26 +114,36 @@ pub struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// The clock starts now.
-    pub fn new(limits: Limits, processes: Vec<Watched<'a>>, printed: [Capture; 2]) -> Self {
-        let now = Instant::now();
+    /// The clock started at `begun`.
+    pub fn new(begun: Instant, limits: Limits, processes: Vec<Watched<'a>>, printed: [Capture; 2]) -> Self {
         let [stdout, stderr] = printed;
         Self {
             killed: None,
             starved: false,
             limits,
             processes,
-            begun: now,
-            deadline: now + limits.wall,
-            next_cpu_check: now + limits.cpu,
+            begun,
+            ended: None,
+            deadline: begun + limits.wall,
+            next_cpu_check: begun + limits.cpu,
             stdout,
             stderr,
         }
     }
 
-    /// Time since the start.
+    /// When it will have run for so long.
+    pub fn after(&self, time: Duration) -> Instant {
+        self.begun + time
+    }
+
+    /// The clock stops.
+    pub fn stop(&mut self, now: Instant) {
+        self.ended = Some(now);
+    }
+
+    /// Time from the start to the end.
     pub fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.begun)
     }
 
     /// Ends the job's processes; the first reason counts.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -112,6 +113,7 @@ impl Supervisor {
             launch: options.launch,
             allow_shared: options.allow_shared,
             gate: RwLock::new(()),
+            waiting: AtomicUsize::new(0),
         });
         let most = options.confinement.level;
         let mut core = Core {

@@ -71,20 +71,18 @@ impl Talk {
         self.write();
     }
 
-    /// Sends a frame but for its last byte, which is returned, with a copy of our end to send it over.
-    ///
-    /// # Errors
-    /// It is too long to be sent at once.
-    pub fn say_all_but_one(&mut self, frame: &[u8]) -> Result<(OwnedFd, u8)> {
+    /// Sends a frame but for its last byte, which is returned, with a copy of our end to send it over. None if it is
+    /// too long to be sent at once; nothing else may then be said.
+    pub fn say_all_but_one(&mut self, frame: &[u8]) -> Result<Option<(OwnedFd, u8)>> {
         let Some((last, rest)) = frame.split_last() else {
-            return Err(Error::Malformed("an empty frame"));
+            return Ok(None);
         };
         self.outbox.extend_from_slice(rest);
         self.write();
         if self.is_sending() {
-            return Err(Error::Malformed("too long to be sent at once"));
+            return Ok(None);
         }
-        Ok((self.file.as_fd().try_clone_to_owned().step("copy a descriptor")?, *last))
+        Ok(Some((self.file.as_fd().try_clone_to_owned().step("copy a descriptor")?, *last)))
     }
 
     /// Sends a descriptor, announced by one byte. Only while nothing else is on its way out.

@@ -14,8 +14,8 @@ use crate::work::{Work, table};
 
 /// How long to wait for a source that is being compiled while a job runs.
 const SOON: Duration = Duration::from_millis(1);
-/// Candidates made ahead while there is work.
-pub const AHEAD: usize = 1;
+/// Spare candidates while there is work.
+pub const SPARE: usize = 1;
 /// The form of tests of which nothing else is known.
 static CODE: Form = Form::Code;
 
@@ -26,7 +26,8 @@ pub struct Team {
     pub served: u64,
     /// For the candidates that are made before their job is known.
     limits: Limits,
-    ahead: Vec<Candidate>,
+    /// Made ahead of their jobs.
+    spare: Vec<Candidate>,
     judge: Option<Judge>,
     compiler: Clerk,
     examiner: Clerk,
@@ -41,7 +42,7 @@ impl Team {
             zygote: Zygote::start(launch, confinement)?,
             served: 0,
             limits,
-            ahead: Vec::new(),
+            spare: Vec::new(),
             judge: None,
             compiler: Clerk::default(),
             examiner: Clerk::default(),
@@ -54,18 +55,18 @@ impl Team {
         self.zygote.end();
     }
 
-    /// Makes candidates ahead of their jobs; `idle` if there is time for them to get ready.
-    pub fn get_ahead(&mut self, count: usize, idle: bool) -> Result<()> {
-        while self.ahead.len() < count {
-            self.ahead.push(Candidate::ask(&mut self.zygote, Role::Candidate, &self.limits, idle)?);
+    /// Keeps so many candidates ready for their jobs; `idle` if there is time for them to get ready.
+    pub fn keep_spare(&mut self, count: usize, idle: bool) -> Result<()> {
+        while self.spare.len() < count {
+            self.spare.push(Candidate::ask(&mut self.zygote, Role::Candidate, &self.limits, idle)?);
         }
         Ok(())
     }
 
     /// A candidate for these limits.
     pub fn candidate(&mut self, limits: &Limits) -> Result<Candidate> {
-        match self.ahead.iter().position(|candidate| candidate.suits(limits)) {
-            Some(place) => Ok(self.ahead.remove(place)),
+        match self.spare.iter().position(|candidate| candidate.suits(limits)) {
+            Some(place) => Ok(self.spare.remove(place)),
             None => Candidate::ask(&mut self.zygote, Role::Candidate, limits, false),
         }
     }
@@ -90,10 +91,10 @@ impl Team {
         }
     }
 
-    /// Processes beside those of a candidate: launcher, zygote, clerks, a judge, candidates made ahead, and the
-    /// next candidate, the next process of a program that is run several times or a command's steward.
+    /// Processes beside those of a candidate: launcher, zygote, clerks, a judge, spare candidates, and one
+    /// more: the next job's candidate, the next process of a program that is run several times, or a command's steward.
     pub fn company(&self) -> u64 {
-        2 + 2 + 1 + self.ahead.len() as u64 + 1
+        2 + 2 + 1 + self.spare.len() as u64 + 1
     }
 
     /// Begins to compile a job's source.

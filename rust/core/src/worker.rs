@@ -4,7 +4,9 @@
 //! that turns out long gives both back to the queue.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use crate::ahead::Ahead;
 use crate::clerk::Program;
@@ -18,7 +20,7 @@ use crate::posts::{Candidate, MOST_EARLY, task};
 use crate::programs::Record;
 use crate::queue::{Form, Prepared, Queue, Ticket};
 use crate::table::Table;
-use crate::team::{AHEAD, Team};
+use crate::team::{SPARE, Team};
 use crate::verdict::{Conclusion, Execution, Facts, Killed, conclude};
 use crate::work::{Case, Command, Work};
 
@@ -26,8 +28,8 @@ use crate::work::{Case, Command, Work};
 const START_ATTEMPTS: u32 = 3;
 /// After this many candidates a zygote is replaced, whatever it says.
 const RETIREMENT: u64 = 20_000;
-/// Candidates made ahead while there is nothing to do.
-const AHEAD_IDLE: usize = 4;
+/// Spare candidates while there is nothing to do.
+const SPARE_IDLE: usize = 4;
 
 /// What all workers share.
 pub struct Shared {
@@ -36,6 +38,8 @@ pub struct Shared {
     pub allow_shared: bool,
     /// Held for writing by a job that is to run alone.
     pub gate: RwLock<()>,
+    /// How many such jobs wait for it.
+    pub waiting: AtomicUsize,
 }
 
 /// A worker's own.
@@ -49,11 +53,22 @@ pub struct Worker {
     /// For programs that need more than most, started when the first comes.
     wide: Option<Team>,
     ahead: Ahead,
+    /// When the job at hand was taken up.
+    since: Instant,
 }
 
 impl Worker {
     pub fn new(shared: Arc<Shared>, confinement: Confinement, limits: Limits, bell: File) -> Self {
-        Self { shared, confinement, limits, bell, plain: None, wide: None, ahead: Ahead::default() }
+        Self {
+            shared,
+            confinement,
+            limits,
+            bell,
+            plain: None,
+            wide: None,
+            ahead: Ahead::default(),
+            since: Instant::now(),
+        }
     }
 
     /// Starts the plain zygote. Must be called on the thread that goes on with [`Worker::live`].
@@ -75,7 +90,9 @@ impl Worker {
         let mut gate = None;
         while let Some((ticket, primed)) = self.take() {
             if ticket.alone {
+                shared.waiting.fetch_add(1, Ordering::Relaxed);
                 let _gate = shared.gate.write();
+                shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 self.serve(&ticket, primed);
             } else {
                 gate = gate.or_else(|| Some(shared.gate.read()));
@@ -103,13 +120,14 @@ impl Worker {
             return Some((ticket, None));
         }
         // There is time now.
-        if self.plain.as_mut().is_some_and(|team| team.get_ahead(AHEAD_IDLE, true).is_err()) {
+        if self.plain.as_mut().is_some_and(|team| team.keep_spare(SPARE_IDLE, true).is_err()) {
             self.lose();
         }
         self.shared.queue.take(preferred.as_ref()).map(|ticket| (ticket, None))
     }
 
     fn serve(&mut self, ticket: &Ticket, primed: Option<Candidate>) {
+        self.since = primed.as_ref().map_or_else(Instant::now, |candidate| candidate.begun);
         let level = self.confinement.level;
         match self.attempt(ticket, primed) {
             Ok(Some(execution)) => ticket.deliver(execution),
@@ -168,13 +186,17 @@ impl Worker {
     /// Sees one job to its end; none if it was cancelled or is to be run again.
     fn attempt(&mut self, ticket: &Ticket, primed: Option<Candidate>) -> Result<Option<Execution>> {
         let (job, level) = (&ticket.job, self.confinement.level);
-        if ticket.is_cancelled() {
-            let plain = self.ensure(false)?;
-            return primed.map_or(Ok(None), |candidate| candidate.dismiss(&mut plain.zygote).map(|()| None));
+        if let Some(candidate) = primed {
+            match job.tests.form.get() {
+                Some(Form::Table(table)) if !ticket.is_cancelled() => {
+                    let facts = self.run_table(ticket, candidate, table, false)?;
+                    return self.concluded(ticket, facts, false);
+                }
+                _ => candidate.dismiss(&mut self.ensure(false)?.zygote)?,
+            }
         }
-        if let (Some(candidate), Some(Form::Table(table))) = (primed, job.tests.form.get()) {
-            let facts = self.run_table(ticket, candidate, table, false)?;
-            return self.concluded(ticket, facts, false);
+        if ticket.is_cancelled() {
+            return Ok(None);
         }
         if let Work::Command(command) = &job.tests.tests.work {
             return self.by_command(ticket, command);
@@ -257,21 +279,27 @@ impl Worker {
         let (Some(next), Some(plain)) = (self.ahead.next(), &mut self.plain) else {
             return Ok(());
         };
-        let (job, due) = (&next.job, plain.served >= RETIREMENT);
-        let (false, Some(Form::Table(table))) = (next.alone || due, job.tests.form.get()) else {
+        let job = &next.job;
+        // A zygote that is due, and a job that is to run alone, wait for the end of what follows by itself.
+        let late = plain.served >= RETIREMENT || self.shared.waiting.load(Ordering::Relaxed) > 0;
+        let (false, Some(Form::Table(table))) = (late, job.tests.form.get()) else {
             return Ok(());
         };
         let processes = job.limits.processes + plain.company();
-        let Some(program @ Program::Code(_, false)) = plain.program_soon(job) else {
-            return Ok(());
+        let program = match plain.program_soon(job) {
+            Some(program @ Program::Code(code, false)) if code.len() <= MOST_EARLY => program,
+            _ => return Ok(()),
         };
         let task = task(processes, program, &job.tests.tests, table);
-        if task.len() <= MOST_EARLY {
-            let mut candidate = plain.candidate(&job.limits)?;
-            candidate.begin_after(&mut plain.zygote, after, &task)?;
-            self.ahead.prime(candidate);
+        if task.len() > MOST_EARLY {
+            return Ok(());
         }
-        Ok(())
+        let mut candidate = plain.candidate(&job.limits)?;
+        if candidate.begin_after(&mut plain.zygote, after, &task)? {
+            self.ahead.prime(candidate);
+            return Ok(());
+        }
+        candidate.dismiss(&mut plain.zygote)
     }
 
     fn by_table(&mut self, ticket: &Ticket, program: &Program, table: &Table, wide: bool) -> Result<Facts> {
@@ -296,7 +324,7 @@ impl Worker {
             self.look_ahead();
         }
         if !self.ahead.is_primed() {
-            self.ensure(wide)?.get_ahead(AHEAD, false)?;
+            self.ensure(wide)?.keep_spare(SPARE, false)?;
         }
         self.watch(ticket, wide)?.by_table(candidate, &process, table)
     }
@@ -308,7 +336,7 @@ impl Worker {
         let team = self.ensure(wide)?;
         let mut judge = team.judge(tests, code, &limits)?;
         let candidate = team.candidate(&limits)?;
-        team.get_ahead(AHEAD, false)?;
+        team.keep_spare(SPARE, false)?;
         self.look_ahead();
         let facts = self.watch(ticket, wide)?.by_judge(candidate, &mut judge, program)?;
         self.ensure(wide)?.keep(judge, code, &facts);
@@ -383,6 +411,7 @@ impl Worker {
             ticket,
             ahead: &mut self.ahead,
             level: self.confinement.level,
+            since: self.since,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The zygote: a warm, walled-in, single-threaded process that copies itself whenever it is asked to.
 //!
-//! It never runs a candidate's code and never holds a job's text: it passes descriptors on. Each copy gets
-//! only the descriptors of its role, its own PID namespace, no capabilities, its own limits and filter. What
-//! becomes of a copy is told to the supervisor when it has ended and its traces are swept.
+//! It never runs a candidate's code and never holds a job's text, but for the last byte of a message whose reader
+//! is to wait: it passes descriptors on. Each copy gets only the descriptors of its role, its own PID namespace, no
+//! capabilities, its own limits and filter. What becomes of a copy is told to the supervisor when it has ended and
+//! its traces are swept.
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use crate::child::{Side, SingleThread, clone_process};
-use crate::config::{Confinement, Errand, Level, Request, Role};
+use crate::config::{Confinement, Errand, Follow, Level, Request, Role};
 use crate::error::{Error, Result, Step};
 use crate::jail::Jail;
 use crate::root;
@@ -75,15 +76,14 @@ struct Living {
     pid: i32,
     pidfd: OwnedFd,
     role: Role,
-    /// Whether it was ended before it had done anything.
-    unused: bool,
+    /// By the count of requests.
+    asked: u64,
 }
 
-/// Somebody who waits for the end of a process: the byte that tells, and where to send it.
+/// A process that waits for the end of another: what tells it, and where to send that.
 struct Follower {
-    pid: i32,
+    follow: Follow,
     stream: OwnedFd,
-    byte: u8,
 }
 
 struct Zygote<'a, H> {
@@ -98,6 +98,8 @@ struct Zygote<'a, H> {
     null: OwnedFd,
     living: Vec<Living>,
     followers: Vec<Follower>,
+    /// How many processes have been requested.
+    asked: u64,
 }
 
 /// The life of a zygote, from the first message on `control` to its end. Never returns.
@@ -148,6 +150,7 @@ fn live<H: Host>(control: OwnedFd, host: &mut H) -> Result<Infallible> {
         null: null.into(),
         living: Vec::new(),
         followers: Vec::new(),
+        asked: 0,
     };
     drop(jail);
     zygote.say(&[Value::text("ready")], &[])?;
@@ -178,7 +181,7 @@ fn become_first_process<H: Host>(control: &OwnedFd, proof: &SingleThread, host: 
 impl Follower {
     fn tell(self) {
         // It may be gone as well by now; that is seen elsewhere.
-        drop(sys::send_message(self.stream.as_fd(), &[self.byte], &[]));
+        drop(sys::send_message(self.stream.as_fd(), &[self.follow.byte], &[]));
     }
 }
 
@@ -209,9 +212,9 @@ impl<H: Host> Zygote<'_, H> {
         }
         let request = match Errand::from_value(&Value::decode(bytes)?)? {
             Errand::Make(request) => request,
-            Errand::Follow(number, byte) => return self.follow(number, fds, byte),
-            Errand::Dismiss(number, after) => return self.dismiss(number, after),
+            Errand::Follow(follow) => return self.follow(follow, fds),
         };
+        self.asked += 1;
         let null = self.null.try_clone().step("copy a descriptor")?;
         let null = null.as_fd();
         let installed = match fds.as_slice() {
@@ -231,27 +234,15 @@ impl<H: Host> Zygote<'_, H> {
         }
     }
 
-    fn follow(&mut self, number: i64, mut fds: Vec<OwnedFd>, byte: u8) -> Result<()> {
-        let pid = i32::try_from(number).map_err(|_| Error::Malformed("a process"))?;
+    fn follow(&mut self, follow: Follow, mut fds: Vec<OwnedFd>) -> Result<()> {
         let stream = fds.pop().ok_or(Error::Malformed("descriptors"))?;
-        let follower = Follower { pid, stream, byte };
-        if self.living.iter().any(|living| living.pid == pid) {
+        let follower = Follower { follow, stream };
+        if self.living.iter().any(|living| i64::from(living.pid) == follow.after) {
             self.followers.push(follower);
         } else {
             follower.tell();
         }
         Ok(())
-    }
-
-    fn dismiss(&mut self, number: i64, after: i64) -> Result<()> {
-        let waited = self.followers.extract_if(.., |follower| i64::from(follower.pid) == after).count() > 0;
-        match self.living.iter_mut().find(|living| i64::from(living.pid) == number) {
-            Some(living) => {
-                living.unused = waited;
-                sys::signal_pidfd(living.pidfd.as_fd(), libc::SIGKILL).step("end a process")
-            }
-            None => Ok(()),
-        }
     }
 
     /// Makes one process. `fds` become its only descriptors, numbered from 0.
@@ -266,7 +257,7 @@ impl<H: Host> Zygote<'_, H> {
             }
             Ok(Side::Parent(pid, pidfd)) => {
                 self.host.after_clone_in_parent();
-                Ok(Living { pid, pidfd, role: request.role, unused: false })
+                Ok(Living { pid, pidfd, role: request.role, asked: self.asked })
             }
             Err(error) => {
                 self.host.after_clone_in_parent();
@@ -313,14 +304,15 @@ impl<H: Host> Zygote<'_, H> {
             // Where no namespace takes descendants down, at least their process group is.
             drop(sys::signal(-living.pid, libc::SIGKILL));
         }
+        // One that still waits has done nothing, and may end beside one that is at work.
+        let waited = self.followers.extract_if(.., |other| other.follow.asked == living.asked).count() > 0;
         let clean = match &mut self.scratch {
-            Some(scratch) if living.role.is_hostile() && !living.unused => scratch.clean(),
+            Some(scratch) if living.role.is_hostile() && !waited => scratch.clean(),
             _ => Ok(()),
         };
         if clean.is_ok() {
-            self.followers
-                .extract_if(.., |follower| follower.pid == living.pid)
-                .for_each(|follower| follower.tell());
+            let after = |follower: &mut Follower| follower.follow.after == i64::from(living.pid);
+            self.followers.extract_if(.., after).for_each(Follower::tell);
         }
         let items = [
             Value::text("ended"),
