@@ -96,7 +96,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_rows_and_scores(
 ) -> None:
     folder, printed, took = whole
     source = random.Random(int(os.environ.get("FORGE_KILL_SEED", "3")))
-    wanted, kills, runs = int(os.environ.get("FORGE_KILLS", "3")), 0, 0
+    wanted, kills, runs = int(os.environ.get("FORGE_KILLS", "2")), 0, 0
     while kills < wanted:
         out = tmp_path / str(runs)
         runs += 1
