@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 
 ROWS = (
     {"types", "errors", "stats", "feedback", "forms"},
-    {"protocols", "config", "store", "prompts", "sandbox", "extract"},
+    {"protocols", "config", "store", "prompts", "sandbox", "extract", "dedup"},
     {"samples", "lines"},
     {"nano"},
     {"models"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
-     "stream", "judge"},
+     "stream", "judge", "duplicates"},
     {"benchmarks", "controls", "folder", "header"},
     {"pipeline"},
     {"results", "gate"},

@@ -296,6 +296,36 @@ def _benchmark(name: str | None) -> dict[str, Any]:
     return {problem.id: problem for problem in benchmarks.load(name)} if name else {}
 
 
+@commands.command("dedup")
+@click.argument("file")
+@click.option("--text", metavar="FIELD", help="The field that holds code [default: code, source, completion or text].")
+@click.option("--key", "keys", metavar="FIELD", multiple=True, help="Merge only rows that agree here; repeatable.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1, min_open=True), help="Least similarity [default: 0.45 by key]."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where rows go [default: standard output].")
+@click.option("--all", "every", is_flag=True, help="Write every row, with its cluster, level and similarity.")
+def dedup_command(
+    file: str, text: str | None, keys: tuple[str, ...], threshold: float | None, out: Path | None, every: bool
+) -> None:
+    """Keep each row of FILE whose code is new: rows of JSON, gzipped or not, or - for standard input.
+
+    Without --key only code that means the same is merged. docs/dedup.md says what that is.
+    """
+    from forge import duplicates, lines
+    from forge.errors import CheckFailed
+
+    began = time.monotonic()
+    try:
+        with lines.Source(file) as source, duplicates.opened(out) as output, _progress() as shown:
+            count = duplicates.run(source, output, text, keys, threshold, every, shown.note)
+    except BrokenPipeError:
+        sys.exit(0)
+    talk.print(duplicates.summary(count, time.monotonic() - began), markup=False)
+    if count.faults:
+        raise CheckFailed(f"{count.faults} rows could not be read", "the lines above say why; the others were done")
+
+
 @commands.command("check")
 @click.option("--benchmark", default="nano/dev", show_default=True, help="Whose grader to test.")
 @click.option("--problems", default=0, show_default="all", help="How many of its problems to use.")

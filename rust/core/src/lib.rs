@@ -50,6 +50,7 @@ pub mod closeness;
 mod commands;
 pub mod config;
 mod course;
+pub mod dedup;
 pub mod equality;
 pub mod error;
 mod integer;
