@@ -8,13 +8,17 @@ in its own module; how a person is told is the command line's.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from forge import attempt, benchmarks, config, controls, header, mine, models, propose, score, selftest, stream
 from forge.config import Config
+from forge.decontaminate import Heldout
 from forge.domains import DOMAINS
 from forge.errors import CheckFailed, ConfigError, DataError
 from forge.folder import Folder, Judged
@@ -73,6 +77,9 @@ def _resolve_names(settings: Config) -> None:
     config.resolve(TRAINERS, settings.train.trainer, "trainer")
     if settings.model.format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
+    for name in settings.mine.classes:
+        if name not in mine.FLAWS:
+            raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(mine.FLAWS)}")
     for name in settings.controls.names:
         if name not in controls.NAMES:
             raise ConfigError(f"unknown control {name!r}", f"known: {', '.join(controls.NAMES)}")
@@ -118,9 +125,11 @@ class Run:
             self._generator = (wanted, make(name, adapter=adapter, device=device, rows=rows))
         return self._generator[1]
 
-    def heldout_keys(self) -> dict[str, Problem]:
-        """The held-out problem behind each overlap key of its prompt and its reference."""
-        return {key: p for p in self.held for key in self.domain.overlap_keys(p.prompt, p.reference)}
+    @cached_property
+    def heldout(self) -> Heldout:
+        """All problems that nothing trained on may repeat, the measured ones and those of further benchmarks."""
+        further = (p for name in self.config.eval.also_held_out for p in benchmarks.load(name))
+        return Heldout([*self.held, *further], self.domain.overlap_keys)
 
     def _limited(self, problems: list[Problem]) -> list[Problem]:
         limit = self.config.eval.limit
@@ -220,14 +229,13 @@ class Run:
             return
         advance = self.progress.stage("vet proposals", len(proposals))
         advance(len(proposals) - len(owed))
-        keys = self.heldout_keys()
         owing = {proposal.id for proposal in owed}
         accepted = {v.answer for v in self.files.proposals.latest() if v.attempt_id not in owing}
         stored = {problem.id: problem for problem in self.files.problems.read()}
         # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
         known = [problem for problem in stored.values() if problem.reference in accepted]
         for chunk in _batched(iter(owed), 256):
-            vetted = list(propose.vetted(self.domain, chunk, known, keys, self.seed("strengthen")))
+            vetted = list(propose.vetted(self.domain, chunk, known, self.heldout, self.seed("strengthen")))
             fresh = [problem for problem, _ in vetted if problem is not None]
             self.files.problems.append([problem for problem in fresh if stored.get(problem.id) != problem])
             self.files.proposals.verdicts.append([verdict for _, verdict in vetted])
@@ -262,12 +270,41 @@ class Run:
         if self.files.finished("pairs", self.files.pairs, inputs):
             return
         settings = self.config.mine
-        found = mine.couples(problems, verdicts, settings.per_problem, 2 * settings.limit, self.seed("mine"))
-        clean = mine.clean(found, self.domain.overlap_keys, self.heldout_keys())
-        couples = clean[: settings.limit]
-        facts = {"couples": len(couples), "leaked": len(found) - len(clean), "edge": to_row(mine.edge(verdicts))}
+        policy = mine.Policy(
+            settings.per_problem, settings.per_behaviour, settings.merge, settings.partner, settings.order
+        )
+        found, failures = mine.couples(problems, verdicts, policy)
+        told = self._with_flaws(found, verdicts)
+        wanted = [couple for couple in told if couple.flaw in settings.classes]
+        clean, hits = mine.clean(wanted, self.heldout)
+        ranked = mine.ranked(clean, verdicts, policy, self.seed("mine"))
+        couples = ranked[: settings.limit]
+        facts = {
+            "couples": len(couples),
+            "edge": to_row(mine.edge(verdicts)),
+            "failures": failures,
+            "merged": failures - len(found),
+            "flaws": Counter(couple.flaw for couple in told),
+            "unwanted": len(told) - len(wanted),
+            "beyond quota": len(clean) - len(couples),
+            "hits": hits,
+        }
         rows = mine.pairs(couples, self.format, settings.targets)
         self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
+
+    def _with_flaws(self, couples: Sequence[Couple], verdicts: Mapping[str, Sequence[Verdict]]) -> list[Couple]:
+        """The same couples, with what is wrong with each rejected answer."""
+        advance = self.progress.stage("find out what is wrong with failures", len(couples))
+        right = {
+            name: list({row.answer: None for row in rows if row.outcome is Outcome.PASS})
+            for name, rows in verdicts.items()
+        }
+        told = []
+        for chunk in _batched(iter(couples), 256):
+            found = self.domain.flaws([(c.problem, c.rejected.answer, right[c.problem.id]) for c in chunk])
+            told += [replace(couple, flaw=flaw) for couple, flaw in zip(chunk, found, strict=True)]
+            advance(len(chunk))
+        return told
 
     def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         proposed = self.files.proposals.latest()
@@ -289,7 +326,7 @@ class Run:
         for arm, make in arms.items():
             rows = self.files.arm_pairs(arm)
             if wanted and not self.files.finished(arm, rows, inputs):
-                couples = mine.clean(make(wanted), self.domain.overlap_keys, self.heldout_keys())
+                couples, _ = mine.clean(make(wanted), self.heldout)
                 targets = "plain" if arm == score.TEACHER else self.config.mine.targets
                 found = mine.pairs(couples, self.format, targets)
                 self.files.finish(arm, rows, found, inputs, {"couples": len(couples)})

@@ -128,13 +128,36 @@ def _funnel(run: Run) -> list[Step]:
     if mined:
         edge = mined["edge"]
         steps.append(Step("at the edge", edge["some"], {"always solved": edge["all"], "never solved": edge["none"]}))
-        steps.append(Step("pairs", mined["rows"], {"answer overlaps a held-out one": mined["leaked"]}))
+        steps += _mined(mined, run.config.mine.classes)
     return steps
 
 
+def _mined(facts: Mapping[str, Any], wanted: Sequence[str]) -> list[Step]:
+    """From failing attempts at problems at the edge to pairs."""
+    left = facts["failures"] - facts["merged"]
+    flaws = facts["flaws"]
+    unwanted = {f"flaw: {name}": count for name, count in flaws.items() if name not in wanted}
+    kept = left - sum(unwanted.values())
+    return [
+        Step("failing attempts at those", facts["failures"]),
+        Step("not a near-duplicate that fails alike", left, {"near-duplicate": facts["merged"]}),
+        Step("of a wanted flaw: " + ", ".join(f"{flaws.get(name, 0)} {name}" for name in wanted), kept, unwanted),
+        Step("couples used", facts["couples"], {
+            "an answer overlaps a held-out one": kept - facts["couples"] - facts["beyond quota"],
+            "beyond the quotas": facts["beyond quota"],
+        }),
+        Step("pairs", facts["rows"]),
+    ]  # fmt: skip
+
+
 def _hits(run: Run) -> list[Hit]:
-    found = propose.leaks(run.domain, run.files.proposals.latest(), run.heldout_keys())
-    return [Hit(verdict.attempt_id, twin.id, verdict.answer, twin.reference or twin.prompt) for verdict, twin in found]
+    found = propose.leaks(run.files.proposals.latest(), run.heldout)
+    proposed = [
+        Hit(verdict.attempt_id, hit.problem.id, verdict.answer, hit.problem.reference or hit.problem.prompt, hit.how)
+        for verdict, hit in found
+    ]
+    mined = run.files.record("pairs").get("hits", ())
+    return proposed + [Hit(row["id"], row["heldout"], row["text"], row["heldout_text"], row["how"]) for row in mined]
 
 
 def _examples(run: Run) -> list[Example]:
@@ -143,7 +166,7 @@ def _examples(run: Run) -> list[Example]:
     return [
         Example(
             pair.problem_id, pair.kind, outcomes.get(pair.rejected_id, Outcome.FAIL), problems[pair.problem_id].prompt,
-            pair.feedback, pair.rejected, pair.chosen,
+            pair.feedback, pair.rejected, pair.chosen, pair.flaw,
         )
         for pair in run.files.pairs.read()[:_SHOWN]
         if pair.problem_id in problems

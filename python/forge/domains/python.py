@@ -21,6 +21,7 @@ from itertools import count
 from typing import Any
 
 from forge import extract, feedback
+from forge.domains import flaws
 from forge.protocols import SHARED, UNJUDGED
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
@@ -187,6 +188,23 @@ class PythonDomain:
         """For each problem, programs that differ from its reference in one token."""
         found = self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
         return [texts or [] for texts in found]
+
+    def flaws(self, items: Sequence[tuple[Problem, str, Sequence[str]]]) -> list[str]:
+        """What is wrong with each failing answer, by what it takes to make it pass: a name of `flaws.NAMES`.
+
+        Beside each answer stand answers to the same problem that pass.
+        """
+        problems = [problem for problem, _, _ in items]
+        texts = iter([answer for _, answer, _ in items])
+        shapes = self._inside(problems, lambda problem: f"shape({next(texts)!r}, {_entry(problem)!r})")
+        parts = [flaws.cuts(answer, _entry(problem)) for problem, answer, _ in items]
+        jobs = [_job(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
+        passes = iter([execution.outcome is Outcome.PASS for execution in self._run(jobs)])
+        told = []
+        for (_, answer, right), shape, found in zip(items, shapes, parts, strict=True):
+            begun = any(flaws.goes_on([answer, *found[:1]], other) for other in right)
+            told.append(flaws.flaw(shape[0] if shape else "broken", [next(passes) for _ in found], begun))
+        return told
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""

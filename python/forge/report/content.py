@@ -41,18 +41,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A training text and the held-out text it was found to be too close to; `fate` says what was done."""
+    """A training text and the held-out text it was found to be too close to; `how` says by what that shows,
+    `fate` what was done."""
 
     text_id: str
     heldout_id: str
     text: str
     heldout_text: str
+    how: str = ""
     fate: str = "left out"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One pair to look at: `problem` is what the model was shown, `outcome` how the rejected answer ended."""
+    """One pair to look at: `problem` is what the model was shown, `outcome` how the rejected answer ended, `flaw` why."""
 
     problem_id: str
     kind: str
@@ -61,6 +63,7 @@ class Example:
     feedback: str
     rejected: str
     chosen: str
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

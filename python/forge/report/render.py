@@ -269,7 +269,7 @@ def _decontamination(content: Report) -> str:
         found = f"{content.compared:,} training texts were compared with the held-out problems; {close}."
     hits = "".join(
         f'<details class="hit"><summary>{escape(hit.text_id)} and {escape(hit.heldout_id)}'
-        f"{page.tags(hit.fate)}</summary>{page.sides(('Training', 'Held out'), (hit.text, hit.heldout_text))}</details>"
+        f"{page.tags(*filter(None, (hit.how, hit.fate)))}</summary>{page.sides(('Training', 'Held out'), (hit.text, hit.heldout_text))}</details>"
         for hit in content.hits
     )
     return page.section("Overlap with the held-out problems", f"<p>{found}</p>{hits}")
@@ -280,9 +280,10 @@ def _examples(examples: Sequence[Example]) -> str:
         return ""
     choices = page.choice("kind", [e.kind for e in examples])
     choices += page.choice("rejected for", [e.outcome for e in examples])
+    choices += page.choice("flaw", [e.flaw for e in examples if e.flaw])
     pairs = "".join(
-        f'<details class="pair" data-kind="{escape(e.kind)}" data-outcome="{escape(e.outcome)}">'
-        f"<summary>{escape(e.problem_id)}{page.tags(e.kind, e.outcome)}</summary>"
+        f'<details class="pair" data-kind="{escape(e.kind)}" data-outcome="{escape(e.outcome)}" data-flaw="{escape(e.flaw)}">'
+        f"<summary>{escape(e.problem_id)}{page.tags(*filter(None, (e.kind, e.outcome, e.flaw)))}</summary>"
         f"<h4>Problem</h4>{block(e.problem)}<h4>Feedback</h4>{block(e.feedback)}"
         f"{page.sides(('Rejected', 'Chosen'), (e.rejected, e.chosen))}</details>"
         for e in examples
