@@ -281,9 +281,10 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 _POSITIVE = {
     ("model", "rows"), ("propose", "tries"), ("propose", "max_tokens"), ("attempt", "samples"),
-    ("attempt", "max_tokens"), ("mine", "per_problem"), ("mine", "per_behaviour"), ("mine", "limit"), ("train", "rank"), ("train", "alpha"),
-    ("train", "epochs"), ("train", "batch"), ("train", "max_length"), ("eval", "samples"), ("eval", "max_tokens"),
-    ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"), ("eval", "self_test"),
+    ("attempt", "max_tokens"), ("mine", "per_problem"), ("mine", "per_behaviour"), ("mine", "limit"),
+    ("train", "rank"), ("train", "alpha"), ("train", "epochs"), ("train", "batch"), ("train", "max_length"),
+    ("eval", "samples"), ("eval", "max_tokens"), ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"),
+    ("eval", "self_test"),
 }  # fmt: skip
 _SHARE = {("train", "dropout"), ("train", "warmup")}
 _FRACTION = {("propose", "top_p"), ("attempt", "top_p"), ("eval", "top_p")}

@@ -8,15 +8,13 @@ in its own module; how a person is told is the command line's.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from forge import attempt, benchmarks, config, controls, header, mine, models, propose, score, selftest, stream
+from forge import attempt, benchmarks, config, controls, couples, header, mine, models, propose, score, selftest, stream
 from forge.config import Config
 from forge.decontaminate import Heldout
 from forge.domains import DOMAINS
@@ -24,12 +22,11 @@ from forge.errors import CheckFailed, ConfigError, DataError
 from forge.folder import Folder, Judged
 from forge.generators import GENERATORS
 from forge.mine import Couple
-from forge.nano import foreign, heldout
 from forge.prompts import FORMATS, Format
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
-from forge.types import Attempt, Outcome, Problem, Sampling, Verdict, content_id, to_row
+from forge.types import Attempt, Problem, Sampling, Verdict, content_id, to_row
 
 MOST_ERRORS = 0.01
 """The largest share of attempts that may end in `error` before a score is withheld."""
@@ -270,41 +267,10 @@ class Run:
         if self.files.finished("pairs", self.files.pairs, inputs):
             return
         settings = self.config.mine
-        policy = mine.Policy(
-            settings.per_problem, settings.per_behaviour, settings.merge, settings.partner, settings.order
-        )
-        found, failures = mine.couples(problems, verdicts, policy)
-        told = self._with_flaws(found, verdicts)
-        wanted = [couple for couple in told if couple.flaw in settings.classes]
-        clean, hits = mine.clean(wanted, self.heldout)
-        ranked = mine.ranked(clean, verdicts, policy, self.seed("mine"))
-        couples = ranked[: settings.limit]
-        facts = {
-            "couples": len(couples),
-            "edge": to_row(mine.edge(verdicts)),
-            "failures": failures,
-            "merged": failures - len(found),
-            "flaws": Counter(couple.flaw for couple in told),
-            "unwanted": len(told) - len(wanted),
-            "beyond quota": len(clean) - len(couples),
-            "hits": hits,
-        }
-        rows = mine.pairs(couples, self.format, settings.targets)
+        stage = self.progress.stage
+        found, facts = couples.mined(self.domain, problems, verdicts, settings, self.heldout, self.seed("mine"), stage)
+        rows = mine.pairs(found, self.format, settings.targets)
         self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
-
-    def _with_flaws(self, couples: Sequence[Couple], verdicts: Mapping[str, Sequence[Verdict]]) -> list[Couple]:
-        """The same couples, with what is wrong with each rejected answer."""
-        advance = self.progress.stage("find out what is wrong with failures", len(couples))
-        right = {
-            name: list({row.answer: None for row in rows if row.outcome is Outcome.PASS})
-            for name, rows in verdicts.items()
-        }
-        told = []
-        for chunk in _batched(iter(couples), 256):
-            found = self.domain.flaws([(c.problem, c.rejected.answer, right[c.problem.id]) for c in chunk])
-            told += [replace(couple, flaw=flaw) for couple, flaw in zip(chunk, found, strict=True)]
-            advance(len(chunk))
-        return told
 
     def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         proposed = self.files.proposals.latest()
@@ -319,46 +285,27 @@ class Run:
         """Make the pairs of each control, and of the teacher, from as many couples as the adapter's."""
         record = self.files.record("pairs")
         wanted, inputs = int(record.get("couples", 0)), str(record.get("inputs", ""))
-        makers = {"corrupted": self._corrupted, "format-only": self._format_only}
+        kept, verdicts, judge = self.files.kept(), self.files.tried.by_problem(), self._judged_couples
+        makers = {
+            "corrupted": lambda: judge("corrupted", couples.corrupted(2 * wanted, self.seed("foreign")))[:wanted],
+            "format-only": lambda: judge(
+                "junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only"))
+            ),
+        }
         arms = {score.CONTROL + name: makers[name] for name in self.config.controls.names}
         if self.config.controls.teacher and self.config.eval.benchmark.startswith("nano/"):
-            arms[score.TEACHER] = self._taught
+            arms[score.TEACHER] = lambda: couples.taught(wanted, self.seed("teacher"))
         for arm, make in arms.items():
             rows = self.files.arm_pairs(arm)
             if wanted and not self.files.finished(arm, rows, inputs):
-                couples, _ = mine.clean(make(wanted), self.heldout)
+                found, _ = mine.clean(make(), self.heldout)
                 targets = "plain" if arm == score.TEACHER else self.config.mine.targets
-                found = mine.pairs(couples, self.format, targets)
-                self.files.finish(arm, rows, found, inputs, {"couples": len(couples)})
-
-    def _corrupted(self, wanted: int) -> list[Couple]:
-        return self._judged_couples("corrupted", list(foreign.foreign_pairs(self.seed("foreign"), 2 * wanted)))[:wanted]
-
-    def _format_only(self, wanted: int) -> list[Couple]:
-        kept, verdicts = self.files.kept(), self.files.tried.by_problem()
-        return self._judged_couples("junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only")))
+                made = mine.pairs(found, self.format, targets)
+                self.files.finish(arm, rows, made, inputs, {"couples": len(found)})
 
     def _judged_couples(self, name: str, triples: Sequence[controls.Triple]) -> list[Couple]:
-        """Couples of the programs that fail, as said, and those that pass, as said."""
-        items = [(problem, controls.stated(problem, text)) for problem, *texts in triples for text in texts]
-        advance = self.progress.stage(f"judge {name} programs", len(items))
-        verdicts = []
-        for verdict in self.domain.judge(items):
-            verdicts.append(verdict)
-            advance(1)
-        unfit = (Outcome.PASS, Outcome.ERROR)
-        return [
-            Couple(problem, rejected, chosen)
-            for (problem, _, _), rejected, chosen in zip(triples, verdicts[::2], verdicts[1::2], strict=True)
-            if chosen.outcome is Outcome.PASS and rejected.outcome not in unfit
-        ]
-
-    def _taught(self, wanted: int) -> list[Couple]:
-        problems = heldout.training_problems(self.seed("teacher"), wanted)
-        return [
-            Couple(p, controls.verdict(p, "", Outcome.INVALID), controls.verdict(p, p.reference, Outcome.PASS))
-            for p in problems
-        ]
+        advance = self.progress.stage(f"judge {name} programs", 2 * len(triples))
+        return couples.judged(self.domain, triples, advance)
 
     def train(self, arm: str) -> bool:
         """Train an arm's adapter on its pairs; False where it has none.
@@ -425,19 +372,6 @@ class Run:
         for arm in self.every_arm():
             if self.train(arm):
                 self.measure(arm)
-
-    def facts(self) -> dict[str, str]:
-        """What a reader of the report should know of how this run was made."""
-        begun = header.read(self.files.path)
-        return {
-            "model": f"{self.config.model.name} ({begun['inputs']['model']})",
-            "seed": str(self.config.run.seed),
-            "date": begun["forge"]["begun"],
-            "held-out problems": f"{len(self.held)} of {self.config.eval.benchmark}",
-            "prompt format": self.format.name,
-            "judge": self.domain.version,
-            **begun["versions"],
-        }
 
 
 def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -32,9 +32,7 @@ def vetted(
     seen = {key for problem in known for key in _identity(problem)}
     parsed = [domain.parse(proposal.completion) for proposal in proposals]
     # What is rejected anyway is not executed, and equal proposals are executed once.
-    fresh = {
-        found.id: found for found in parsed if isinstance(found, Problem) and not _barred(found, seen, heldout)
-    }
+    fresh = {found.id: found for found in parsed if isinstance(found, Problem) and not _barred(found, seen, heldout)}
     fit = dict(zip(fresh, domain.vet(list(fresh.values()), seed), strict=True))
     for proposal, found in zip(proposals, parsed, strict=True):
         answer = found.reference if isinstance(found, Problem) else ""

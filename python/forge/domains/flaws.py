@@ -35,8 +35,7 @@ def cuts(text: str, entry_point: str) -> list[str]:
         before = [line for line in text[:place].splitlines() if _IMPORT.match(line)]
         lines = text[place:].splitlines()
         block = _block(lines)
-        beside = [line for line in _definitions(lines[len(block) :])]
-        for part in (block, [*block, *beside]):
+        for part in (block, [*block, *_definitions(lines[len(block) :])]):
             found["\n".join([*before, *part]) + "\n"] = None
         for left in range(len(block) - 1, max(1, len(block) - _TAIL), -1):
             found["\n".join([*before, *block[:left]]) + "\n"] = None
