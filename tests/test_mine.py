@@ -130,7 +130,8 @@ HELD = Problem(
     "held/1",
     "python",
     "test",
-    'def middle(values):\n    """Return the element that stands exactly in the middle of a sorted list of numbers."""\n',
+    "def middle(values):\n"
+    '    """Return the element that stands exactly in the middle of a sorted list of numbers."""\n',
     {"entry_point": "middle", "asserts": ["assert middle([1]) == 1"]},
     "def middle(values):\n    ordered = sorted(values)\n    half, odd = divmod(len(ordered), 2)\n    if odd:\n"
     "        return ordered[half]\n    return (ordered[half - 1] + ordered[half]) / 2\n",
