@@ -159,8 +159,8 @@ def crossed_bootstrap(
 
     Runs and problems are two levels that vary on their own: whole runs are drawn with replacement, and whole
     problems, independently of each other. Give differences to compare two arms. Source: A. B. Owen, "The
-    pigeonhole bootstrap", Ann. Appl. Stat. 1 (2007) 386-411, which shows it to be a little too wide, never too
-    narrow on average.
+    pigeonhole bootstrap", Ann. Appl. Stat. 1 (2007) 386-411, which shows it to be a little too wide. With a handful
+    of runs that differ by more than problems explain it is too narrow, as every bootstrap of a handful is.
 
     Degenerate: one run gives `bootstrap_mean` of it; where all values are equal, that of any run.
 
