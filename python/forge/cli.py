@@ -124,12 +124,14 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _opened(config: Path, seed: int | None, overrides: tuple[str, ...], out: Path | None) -> Iterator[Any]:
+def _opened(
+    config: Path, seed: int | None, overrides: tuple[str, ...], out: Path | None, reuse: Path | None = None
+) -> Iterator[Any]:
     from forge import pipeline
 
     settings = load(config, [*overrides, *([] if seed is None else [f"run.seed={seed}"])])
     folder = out or Path("runs") / f"{settings.run.name}-{settings.run.seed}"
-    with _progress() as progress, pipeline.opened(settings, folder, progress) as run:
+    with _progress() as progress, pipeline.opened(settings, folder, progress, reuse) as run:
         yield run
 
 
@@ -145,15 +147,21 @@ def _stage(name: str, help: str, work: Callable[[Any], str]) -> None:
 
 
 @commands.command("run")
+@click.option(
+    "--reuse", type=click.Path(path_type=Path, exists=True), metavar="FOLDER",
+    help="Begin with the attempts of the run in FOLDER, which differs in mine, train and controls only.",
+)  # fmt: skip
 @_run_options
-def run_command(config: Path, seed: int | None, overrides: tuple[str, ...], out: Path | None) -> None:
+def run_command(
+    config: Path, seed: int | None, overrides: tuple[str, ...], out: Path | None, reuse: Path | None
+) -> None:
     """Do everything in CONFIG: measure, propose, attempt, mine, train, control, measure again, report.
 
     Interrupt it whenever you like: the same command resumes.
     """
     from forge import report, results
 
-    with _opened(config, seed, overrides, out) as run:
+    with _opened(config, seed, overrides, out, reuse) as run:
         _announce(run)
         run.everything()
         content = results.finish(run)

@@ -45,8 +45,10 @@ class Progress(Protocol):
 
 
 @contextmanager
-def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
+def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | None = None) -> Iterator[Run]:
     """The run in `folder`, begun or resumed, with its sandbox open, held by this process alone.
+
+    A run that begins takes over the attempts of the run in `reuse`, which must differ in later stages only.
 
     Raises:
         ConfigError: the folder holds a run of another config, model or benchmark.
@@ -64,6 +66,9 @@ def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
             "model": models.digest(models.location(settings.model.name)) if run.loads_model else settings.model.name,
             "benchmark": content_id([to_row(problem) for problem in run.held]),
         }
+        if reuse is not None and not header.is_begun(folder):
+            header.demand_same_attempts(reuse, settings, inputs)
+            run.files.take_attempts(reuse)
         header.begin(folder, settings, inputs)
         yield run
 
