@@ -155,7 +155,7 @@ class Vetting:
 def test_every_proposal_is_kept_or_rejected_by_name() -> None:
     texts = ["a", "?", "a ", "vacuous", "HELD", "b"]
     tried = [Attempt(f"t{i}", "propose", i, text, "stop", "g") for i, text in enumerate(texts)]
-    held = Heldout([problem("held")], Vetting().overlap_keys)
+    held = Heldout([Problem("held", "d", "heldout", "held", {})], Vetting().overlap_keys)
     vetted = list(propose.vetted(Vetting(), tried, [], held, 0))  # type: ignore[arg-type]
     assert [found.id if found else "" for found, _ in vetted] == ["a", "", "", "", "", "b"]
     assert [v.feedback for _, v in vetted] == ["", "unreadable", propose.DUPLICATE, "vacuous tests", propose.LEAK, ""]

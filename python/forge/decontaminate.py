@@ -20,8 +20,12 @@ WORDS = 8
 """The n of word n-grams; a problem of fewer words has one, of all its words."""
 
 SHARE = 0.8
-"""The share of a problem's n-grams that make a text repeat it."""
+"""The share of a problem's n-grams, or of its answer's shingles, that make a text repeat it."""
 
+LEAST = 24
+"""Answers of fewer shingles are looked for whole only: such short programs are alike without being the same."""
+
+_DOCSTRING = re.compile(r"(\"\"\"|''')(.*?)\1", re.S)
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -48,7 +52,7 @@ class Heldout:
         self._normal = normal
         self._keys: dict[str, Problem] = {}
         self._problems: dict[str, Problem] = {}
-        self._code = dedup.Matcher()
+        self._code = dedup.Matcher(SHARE, LEAST)
         self._grams: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._sizes: dict[str, int] = {}
         for problem in problems:
@@ -101,8 +105,10 @@ def _words(text: str) -> list[str]:
     return ["0" if word[0].isdigit() else word for word in _WORD.findall(text.lower())]
 
 
-def _grams(text: str) -> frozenset[tuple[str, ...]]:
-    words = _words(text)
+def _grams(prompt: str) -> frozenset[tuple[str, ...]]:
+    """Of what a problem says; where it is a stub, of its docstring alone."""
+    said = _DOCSTRING.search(prompt)
+    words = _words(said[2] if said else prompt)
     return _cut(words, min(WORDS, len(words)))
 
 
