@@ -194,7 +194,10 @@ def test_released_pairs_have_the_flaws_that_were_counted_by_hand() -> None:
             for side, passing in (("fixed", len(rows)), ("broken", 0)):
                 found = domain._executions([(p, row[side]) for p, row in zip(problems, rows, strict=True)])
                 assert sum(execution.outcome is Outcome.PASS for execution in found) == passing
-            items = [(p, row["broken"], [row["fixed"]]) for p, row in zip(problems, rows, strict=True)]
+            items = [
+                (p, Verdict("", Outcome.FAIL, row["broken"], 0, 1, "", "", 0.0, ""), [row["fixed"]])
+                for p, row in zip(problems, rows, strict=True)
+            ]
             counts[name] = Counter(domain.flaws(items))
     # By hand: 15 junk around right code, 7 empty, 7 docstrings alone, 6 of another function or of calls alone,
     # 4 answers too precise for the test, and 1 mistake.
@@ -202,6 +205,16 @@ def test_released_pairs_have_the_flaws_that_were_counted_by_hand() -> None:
     # By hand: 54 that do not parse (two of them cut off, and two cut off behind junk), 1 empty, 3 incomplete (a body
     # that stops, asserts alone, a docstring alone), and 2 mistakes.
     assert counts["pairs_14b_multi_new60"] == {"format": 50, "truncated": 3, "other": 3, "empty": 2, "logic": 2}
+
+
+def test_a_right_answer_that_goes_on_elsewhere_does_not_make_a_failure_truncated() -> None:
+    p = problem("largest")
+    right = "def largest(xs):\n    return max(xs, default=0)\n"
+    short, cut = right.replace(", default=0", ""), right[: right.index("default")]
+    with PythonDomain(workers=1) as domain:
+        items = [(p, verdict("", Outcome.FAIL, text), [right]) for text in (short, cut)]
+        items.append((p, verdict("", Outcome.TRUNCATED, short), [right]))
+        assert domain.flaws(items) == ["logic", "truncated", "truncated"]
 
 
 def released(row: dict[str, object], number: int) -> Problem:

@@ -201,7 +201,8 @@ def _rejudge(run: Any) -> str:
 def _mine(run: Any) -> str:
     run.mine()
     run.control()
-    return f"{len(run.files.pairs.read())} pairs in {run.files.pairs.path}"
+    flaws = ", ".join(f"{count} {name}" for name, count in run.files.record("pairs")["flaws"].items())
+    return f"{len(run.files.pairs.read())} pairs in {run.files.pairs.path}; what was wrong with failures: {flaws or '-'}"
 
 
 def _train(run: Any) -> str:

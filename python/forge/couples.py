@@ -88,7 +88,7 @@ def _with_flaws(
     told = []
     for start in range(0, len(couples), _AT_ONCE):
         part = couples[start : start + _AT_ONCE]
-        flaws = domain.flaws([(c.problem, c.rejected.answer, right[c.problem.id]) for c in part])
+        flaws = domain.flaws([(c.problem, c.rejected, right[c.problem.id]) for c in part])
         told += [replace(couple, flaw=flaw) for couple, flaw in zip(part, flaws, strict=True)]
         advance(len(part))
     return told

@@ -47,7 +47,7 @@ class Domain(Judge, Protocol):
         """
         ...
 
-    def flaws(self, items: Sequence[tuple[Problem, str, Sequence[str]]]) -> list[str]:
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
         """What is wrong with each failing answer, by name; beside it stand answers to the same problem that pass."""
         ...
 

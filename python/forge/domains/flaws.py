@@ -45,14 +45,9 @@ def cuts(text: str, entry_point: str) -> list[str]:
 
 def goes_on(parts: Sequence[str], whole: str) -> bool:
     """Whether a text that passes begins, token by token, with one of these and goes on."""
-    tokens = [text for _, text in dedup.tokens(whole)]
-    for part in parts:
-        begun = [text for _, text in dedup.tokens(part)]
-        # The last token may be cut in the middle, and a part of a word is no evidence.
-        begun = begun[: len(begun) - 1]
-        if MOST_SHARED < len(begun) < len(tokens) and tokens[: len(begun)] == begun:
-            return True
-    return False
+    tokens = _tokens(whole)
+    begun = map(_tokens, parts)
+    return any(MOST_SHARED < len(part) < len(tokens) and tokens[: len(part)] == part for part in begun)
 
 
 def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> str:
@@ -72,6 +67,10 @@ def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> str:
     if shape == "program":
         return LOGIC
     return FORMAT if shape == "prose" else OTHER
+
+
+def _tokens(text: str) -> list[str]:
+    return [token for _, token in dedup.tokens(text.rstrip()) if token.strip()]
 
 
 def _block(lines: Sequence[str]) -> list[str]:

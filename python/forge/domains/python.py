@@ -189,20 +189,21 @@ class PythonDomain:
         found = self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
         return [texts or [] for texts in found]
 
-    def flaws(self, items: Sequence[tuple[Problem, str, Sequence[str]]]) -> list[str]:
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
         """What is wrong with each failing answer, by what it takes to make it pass: a name of `flaws.NAMES`.
 
         Beside each answer stand answers to the same problem that pass.
         """
         problems = [problem for problem, _, _ in items]
-        texts = iter([answer for _, answer, _ in items])
+        texts = iter([verdict.answer for _, verdict, _ in items])
         shapes = self._inside(problems, lambda problem: f"shape({next(texts)!r}, {_entry(problem)!r})")
-        parts = [flaws.cuts(answer, _entry(problem)) for problem, answer, _ in items]
+        parts = [flaws.cuts(verdict.answer, _entry(problem)) for problem, verdict, _ in items]
         jobs = [_job(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
         passes = iter([execution.outcome is Outcome.PASS for execution in self._run(jobs)])
         told = []
-        for (_, answer, right), shape, found in zip(items, shapes, parts, strict=True):
-            begun = any(flaws.goes_on([answer, *found[:1]], other) for other in right)
+        for (_, verdict, right), shape, found in zip(items, shapes, parts, strict=True):
+            begun = any(flaws.goes_on([verdict.answer, *found[:1]], other) for other in right)
+            begun = begun or verdict.outcome is Outcome.TRUNCATED
             told.append(flaws.flaw(shape[0] if shape else "broken", [next(passes) for _ in found], begun))
         return told
 
