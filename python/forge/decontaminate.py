@@ -55,6 +55,7 @@ class Heldout:
         self._code = dedup.Matcher(SHARE, LEAST)
         self._grams: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._sizes: dict[str, int] = {}
+        self._lengths: set[int] = set()
         for problem in problems:
             self._add(problem)
 
@@ -83,6 +84,7 @@ class Heldout:
         self._sizes[name] = len(grams)
         for gram in grams:
             self._grams[gram].append(name)
+            self._lengths.add(len(gram))
 
     def _by_words(self, *texts: str) -> Hit | None:
         shared: Counter[str] = Counter()
@@ -92,10 +94,6 @@ class Heldout:
             if count >= SHARE * self._sizes[name]:
                 return Hit(self._problems[name], "the same words")
         return None
-
-    @property
-    def _lengths(self) -> frozenset[int]:
-        return frozenset(map(len, self._grams))
 
 
 _HOW = {"fingerprint": "the same code", "containment": "its code inside"}
