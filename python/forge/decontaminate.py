@@ -17,7 +17,10 @@ from forge import dedup
 from forge.types import Problem
 
 WORDS = 8
-"""The n of word n-grams; a problem of fewer words has one, of all its words."""
+"""The n of word n-grams; a problem of fewer words has one, of all its words, and one of fewer than `FEW` none."""
+
+FEW = 5
+"""So few words are in many texts."""
 
 SHARE = 0.8
 """The share of a problem's n-grams, or of its answer's shingles, that make a text repeat it."""
@@ -107,7 +110,7 @@ def _grams(prompt: str) -> frozenset[tuple[str, ...]]:
     """Of what a problem says; where it is a stub, of its docstring alone."""
     said = _DOCSTRING.search(prompt)
     words = _words(said[2] if said else prompt)
-    return _cut(words, min(WORDS, len(words)))
+    return _cut(words, min(WORDS, len(words))) if len(words) >= FEW else frozenset()
 
 
 def _windows(text: str, lengths: Iterable[int]) -> frozenset[tuple[str, ...]]:
