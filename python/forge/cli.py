@@ -202,7 +202,9 @@ def _mine(run: Any) -> str:
     run.mine()
     run.control()
     flaws = ", ".join(f"{count} {name}" for name, count in run.files.record("pairs")["flaws"].items())
-    return f"{len(run.files.pairs.read())} pairs in {run.files.pairs.path}; what was wrong with failures: {flaws or '-'}"
+    return (
+        f"{len(run.files.pairs.read())} pairs in {run.files.pairs.path}; what was wrong with failures: {flaws or '-'}"
+    )
 
 
 def _train(run: Any) -> str:
