@@ -60,7 +60,7 @@ def demand_same_attempts(folder: Path, settings: Config, inputs: Mapping[str, st
     """
     tree = to_tree(settings)
     wanted = {section: tree[section] for section in ("model", "propose", "attempt", "judge", "eval")}
-    same = {"inputs": dict(inputs), "run": {"seed": settings.run.seed}, **wanted}
+    same: dict[str, Mapping[str, Any]] = {"inputs": dict(inputs), "run": {"seed": settings.run.seed}, **wanted}
     _compare(folder, same, "reuse a run that differs in mine, train and controls only")
 
 

@@ -90,9 +90,10 @@ def couples(
         if (rows := verdicts.get(problem.id)) and any(row.outcome is Outcome.PASS for row in rows)
     ]
     failures = [[row for row in rows if row.outcome in _MINED] for _, rows in at_edge]
-    merge = {"behaviour": _by_behaviour, "text": _by_text, "none": list}[policy.merge]
+    merges = {"behaviour": _by_behaviour, "text": _by_text}
+    left = merges[policy.merge](failures) if policy.merge in merges else failures
     found = []
-    for (problem, rows), kept in zip(at_edge, merge(failures), strict=True):
+    for (problem, rows), kept in zip(at_edge, left, strict=True):
         passing = [row for row in rows if row.outcome is Outcome.PASS]
         found += [Couple(problem, row, _partner(row, passing, policy)) for row in kept]
     return found, sum(map(len, failures))

@@ -8,7 +8,7 @@ in its own module; how a person is told is the command line's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -291,7 +291,7 @@ class Run:
         record = self.files.record("pairs")
         wanted, inputs = int(record.get("couples", 0)), str(record.get("inputs", ""))
         kept, verdicts, judge = self.files.kept(), self.files.tried.by_problem(), self._judged_couples
-        makers = {
+        makers: dict[str, Callable[[], list[Couple]]] = {
             "corrupted": lambda: judge("corrupted", couples.corrupted(2 * wanted, self.seed("foreign")))[:wanted],
             "format-only": lambda: judge(
                 "junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only"))
