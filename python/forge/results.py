@@ -173,19 +173,19 @@ def _funnel(run: Run) -> list[Step]:
 def _mined(facts: Mapping[str, Any], wanted: Sequence[str]) -> list[Step]:
     """From failing attempts at problems at the edge to pairs."""
     left = facts["failures"] - facts["merged"]
-    flaws = facts["flaws"]
+    flaws: Mapping[str, int] = facts["flaws"]
     unwanted = {f"flaw: {name}": count for name, count in flaws.items() if name not in wanted}
-    kept = left - sum(unwanted.values())
+    fit = left - sum(unwanted.values())
+    kinds = ", ".join(f"{flaws[name]} {name}" for name in wanted if name in flaws)
+    leaked = fit - facts["couples"] - facts["beyond quota"]
+    lost = {"an answer overlaps a held-out one": leaked, "beyond the quotas": facts["beyond quota"]}
     return [
         Step("failing attempts at those", facts["failures"]),
         Step("not a near-duplicate that fails alike", left, {"near-duplicate": facts["merged"]}),
-        Step("of a wanted flaw: " + ", ".join(f"{flaws.get(name, 0)} {name}" for name in wanted), kept, unwanted),
-        Step("couples used", facts["couples"], {
-            "an answer overlaps a held-out one": kept - facts["couples"] - facts["beyond quota"],
-            "beyond the quotas": facts["beyond quota"],
-        }),
+        Step(f"of a wanted flaw ({kinds or 'none'})", fit, unwanted),
+        Step("couples used", facts["couples"], {reason: count for reason, count in lost.items() if count}),
         Step("pairs", facts["rows"]),
-    ]  # fmt: skip
+    ]
 
 
 def _hits(run: Run) -> list[Hit]:
