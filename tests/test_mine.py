@@ -207,14 +207,15 @@ def test_released_pairs_have_the_flaws_that_were_counted_by_hand() -> None:
     assert counts["pairs_14b_multi_new60"] == {"format": 50, "truncated": 3, "other": 3, "empty": 2, "logic": 2}
 
 
-def test_a_right_answer_that_goes_on_elsewhere_does_not_make_a_failure_truncated() -> None:
+def test_a_statement_that_stops_early_does_not_make_a_failure_truncated() -> None:
     p = problem("largest")
-    right = "def largest(xs):\n    return max(xs, default=0)\n"
-    short, cut = right.replace(", default=0", ""), right[: right.index("default")]
+    right = "def largest(xs):\n    found = max(xs, default=0)\n    return found + 0\n"
+    wrong = (right.replace(", default=0", ""), right.replace(" + 0", ""))
+    cut = (right[: right.index("default")], right[: right.index("    return")])
     with PythonDomain(workers=1) as domain:
-        items = [(p, verdict("", Outcome.FAIL, text), [right]) for text in (short, cut)]
-        items.append((p, verdict("", Outcome.TRUNCATED, short), [right]))
-        assert domain.flaws(items) == ["logic", "truncated", "truncated"]
+        items = [(p, verdict("", Outcome.FAIL, text), [right]) for text in (*wrong, *cut)]
+        items.append((p, verdict("", Outcome.TRUNCATED, wrong[0]), [right]))
+        assert domain.flaws(items) == ["logic", "logic", "truncated", "truncated", "truncated"]
 
 
 def released(row: dict[str, object], number: int) -> Problem:

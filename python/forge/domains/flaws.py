@@ -12,7 +12,7 @@ Here texts are only cut by their characters. What parses, and what passes, is fo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from forge import dedup
 
@@ -30,21 +30,22 @@ def cuts(text: str, entry_point: str) -> list[str]:
     """Parts of a text that may be the program in it: the function alone, with what is defined beside it, and with
     fewer and fewer of its last lines. At most `MOST_CUTS`, none equal to the text."""
     found: dict[str, None] = {}
-    places = [match.start() for match in re.finditer(rf"\bdef\s+{re.escape(entry_point)}\s*\(", text)]
-    for place in dict.fromkeys([*places[: _PLACES - 1], *places[-1:]]):
-        before = [line for line in text[:place].splitlines() if _IMPORT.match(line)]
-        lines = text[place:].splitlines()
-        block = _block(lines)
-        for part in (block, [*block, *_definitions(lines[len(block) :])]):
-            found["\n".join([*before, *part]) + "\n"] = None
+    for before, block, after in _functions(text, entry_point):
+        for part in (block, [*block, *_definitions(after)]):
+            found[_joined(before, part)] = None
         for left in range(len(block) - 1, max(1, len(block) - _TAIL), -1):
-            found["\n".join([*before, *block[:left]]) + "\n"] = None
+            found[_joined(before, block[:left])] = None
     stripped = text.strip()
     return [part for part in found if part.strip() != stripped][:MOST_CUTS]
 
 
+def functions(text: str, entry_point: str) -> list[str]:
+    """The function as the text has it, at most a few times, without what is around it."""
+    return [_joined(before, block) for before, block, _ in _functions(text, entry_point)]
+
+
 def goes_on(parts: Sequence[str], whole: str) -> bool:
-    """Whether a text that passes begins, token by token, with one of these and goes on."""
+    """Whether a text that passes begins with all statements of one of these, and goes on."""
     tokens = _tokens(whole)
     begun = map(_tokens, parts)
     return any(MOST_SHARED < len(part) < len(tokens) and tokens[: len(part)] == part for part in begun)
@@ -70,7 +71,23 @@ def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    return [token for _, token in dedup.tokens(text.rstrip()) if token.strip()]
+    """Tokens with the ends of statements: a statement that stops early is a mistake, not an end of the text."""
+    found = dedup.tokens(text.rstrip() + "\n")
+    return [token for kind, token in found if kind not in ("COMMENT", "NL", "INDENT", "DEDENT", "ENDMARKER")]
+
+
+def _functions(text: str, entry_point: str) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """Lines for each place where the function is defined: imports before it, the function itself, what follows."""
+    places = [match.start() for match in re.finditer(rf"\bdef\s+{re.escape(entry_point)}\s*\(", text)]
+    for place in dict.fromkeys([*places[: _PLACES - 1], *places[-1:]]):
+        before = [line for line in text[:place].splitlines() if _IMPORT.match(line)]
+        lines = text[place:].splitlines()
+        block = _block(lines)
+        yield before, block, lines[len(block) :]
+
+
+def _joined(*parts: Sequence[str]) -> str:
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _block(lines: Sequence[str]) -> list[str]:

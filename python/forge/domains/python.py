@@ -201,8 +201,9 @@ class PythonDomain:
         jobs = [_job(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
         passes = iter([execution.outcome is Outcome.PASS for execution in self._run(jobs)])
         told = []
-        for (_, verdict, right), shape, found in zip(items, shapes, parts, strict=True):
-            begun = any(flaws.goes_on([verdict.answer, *found[:1]], other) for other in right)
+        for (problem, verdict, right), shape, found in zip(items, shapes, parts, strict=True):
+            begin = [verdict.answer, *flaws.functions(verdict.answer, _entry(problem))]
+            begun = any(flaws.goes_on(begin, other) for other in right)
             begun = begun or verdict.outcome is Outcome.TRUNCATED
             told.append(flaws.flaw(shape[0] if shape else "broken", [next(passes) for _ in found], begun))
         return told
