@@ -1,8 +1,8 @@
 """How fast near-duplicates are found, beside what people use instead and a plain pass over the same bytes.
 
 Texts are those of the labelled file, over and over; in each copy the functions have names of their own, so that no
-two copies are alike and every text has to be looked at. Everybody starts from a list of str. `rensa`, `datasketch`
-and `xxhash` come from PyPI and stay away where they are not installed.
+two copies are alike and every text has to be looked at. Everybody starts from a list of str. Peers are in the extra
+`bench`, and stay away where they are not installed.
 """
 
 from __future__ import annotations
