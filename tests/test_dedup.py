@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forge import dedup
@@ -105,6 +105,8 @@ def test_other_layout_is_the_same_code(text: str, width: int, blank: int, commen
         ("def f(a):\n  b = 1\n  c = len(a)\n  return b, c", "def f(a):\n  c = len(a)\n  b = 1\n  return (b, c)"),
         ("import math\ndef f(a):\n    return a\n", "def f(a):\n    return a\n"),
         ("import numpy as np\nnp.x()", "import numpy\nnumpy.x()"),
+        ("def f():\n  global n\n  n = 1\ndef g():\n  return n", "def f():\n  global m\n  m = 1\ndef g():\n  return m"),
+        ("def f(a, key=1):\n    return sorted(a, key=key)", "def f(b, key=1):\n    return sorted(b, key=key)"),
         ("from typing import List\ndef f(a: List[int]) -> int:\n    g(a)", "def f(a):\n    g(a)"),
         ("if a:\n  g()\nelse:\n  if b:\n    h()\n  else:\n    i()", "if a:\n  g()\nelif b:\n  h()\nelse:\n  i()"),
         ("f('it\\'s', [1, 2,],)", 'f("it\'s", [1, 2])'),
@@ -146,6 +148,13 @@ def test_harmless_rewriting_is_the_same_code(one: str, two: str) -> None:
         ("def f(a):\n    n = 1\n    return eval(a)", "def f(a):\n    return eval(a)"),
         ("def f(a):\n    return a\n", "def f(a):\n    return (a\n"),
         ("def f(a):\n    return a\n", "def f(a):\nreturn a\n"),
+        ("def f(a):\n  import x, y\n  return x.z(y)", "def f(a):\n  import x, y\n  return y.z(x)"),
+        ("def f(a):\n  def g(b): return b\n  g(b=1)", "def f(a):\n  def g(c): return c\n  g(b=1)"),
+        ("def f():\n  global n\n  n = 1\ndef g():\n  return n", "def f():\n  global m\n  m = 1\ndef g():\n  return n"),
+        ("import math\ndef f(a):\n    return eval(a)", "def f(a):\n    return eval(a)"),
+        ("class A:\n    x: int = 0\n    y: int = 1", "class A:\n    y: int = 1\n    x: int = 0"),
+        ("class A:\n    x: int = 0", "class A:\n    x = 0"),
+        ("def f(a):\n    a += 'b'\n    return a", "def f(a):\n    a = a + 'b'\n    return a"),
         ("for a in b:\n    pass\nelse:\n    if c:\n        d()", "if a in b:\n    pass\nelif c:\n    d()"),
     ],
 )  # fmt: skip
@@ -192,6 +201,7 @@ KEYS = st.recursive(
 )
 
 
+@example([1, True, 1.0, "1", b"1", (1,), (True,), ((1,),), 0.5, 2**80, -(2**63), (None, ""), (), ""])
 @given(st.lists(KEYS.filter(lambda key: key is not None), min_size=1, max_size=12))
 def test_keys_are_equal_as_in_a_dictionary(keys: list[Hashable]) -> None:
     seen: dict[Hashable, int] = {}

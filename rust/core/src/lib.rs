@@ -1,4 +1,4 @@
-//! The sandbox of forge.
+//! The native part of forge: the sandbox, described below, and near-duplicates of code ([`dedup`]).
 //!
 //! # Theory of operation
 //!

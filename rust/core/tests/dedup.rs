@@ -93,7 +93,8 @@ fn check(text: &[u8], tokens: &mut Vec<Token>, extractor: &mut Extractor, shingl
     let mut depth = 0_i64;
     for token in &*tokens {
         // An indent's text is the blank space before its line, on which a dedent may have stood already.
-        let start = if token.kind == Kind::Indent { at.max(token.start as usize) } else { token.start as usize };
+        let start =
+            if token.kind == Kind::Indent { at.max(token.start as usize) } else { token.start as usize };
         let end = token.end as usize;
         assert!(at <= start && start <= end && end <= text.len(), "tokens follow each other: {text:?}");
         let between = &text[at..start];

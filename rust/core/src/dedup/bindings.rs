@@ -24,6 +24,10 @@ impl Lines {
             let behind = |keyword| before.is_some_and(|before| before.is_word(keyword));
             if token.kind == Kind::Name {
                 match token.code {
+                    0 if now.head == key::GLOBAL => {
+                        self.names.count(token.note);
+                        self.names.declare(token.note, now.scope);
+                    }
                     key::FOR => targets = depth,
                     key::IN if targets == depth => targets = NONE,
                     key::LAMBDA => lambda = depth,
@@ -37,11 +41,13 @@ impl Lines {
                     0 => {
                         let opened = is(mark::OPEN) || is(mark::COMMA);
                         let starred = opened || is(mark::STAR) || is(mark::POWER);
-                        let parameter = (now.head == key::DEF && depth == 1 && starred)
-                            || (lambda == depth && (starred || behind(key::LAMBDA)));
+                        let of_def = now.head == key::DEF && depth == 1 && starred;
+                        let parameter = of_def || (lambda == depth && (starred || behind(key::LAMBDA)));
                         if calls & 1 == 1 && opened && next_is(mark::ASSIGN) && !parameter {
                             self.body[at].code = role::ARGUMENT;
+                            self.names.edit(token.note).argument = true;
                         } else {
+                            self.names.edit(token.note).parameter |= of_def;
                             self.names.count(token.note);
                             let whole =
                                 !next_is(mark::DOT) && !next_is(mark::OPEN) && !next_is(mark::OPEN_SQUARE);

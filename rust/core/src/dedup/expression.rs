@@ -115,15 +115,9 @@ impl Reader {
         let number = value.facts & fact::NUMBER != 0;
         let fixed = target.facts & fact::FIXED != 0;
         let same = match operator {
-            mark::PLUS => number || fixed || value.facts & fact::TEXT != 0,
+            mark::PLUS | mark::MINUS => number || fixed,
             mark::STAR => fixed,
-            mark::MINUS
-            | mark::SLASH
-            | mark::FLOOR
-            | mark::PERCENT
-            | mark::POWER
-            | mark::LEFT
-            | mark::RIGHT => true,
+            mark::SLASH | mark::FLOOR | mark::PERCENT | mark::POWER | mark::LEFT | mark::RIGHT => true,
             _ => false,
         };
         self.pure &= target.facts & fact::PURE != 0 && value.facts & fact::PURE != 0;
@@ -155,6 +149,9 @@ impl Reader {
             } else {
                 self.codes.push(hash.0);
                 self.add(hash);
+                if token.kind == Kind::Name && token.code == 0 && lines.names.is_local(token.note) {
+                    self.add(variable(lines, token.note, locals).0.hash);
+                }
             }
             bare = !token.is_word(key::AS);
         }

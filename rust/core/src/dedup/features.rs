@@ -232,6 +232,7 @@ impl Extractor {
     fn is_assignment(&self, text: &[u8], line: &Line) -> bool {
         let tokens = self.lines.body.get(line.first as usize..line.last as usize).unwrap_or_default();
         line.head == 0
+            && line.in_function
             && line.assign == line.first + 1
             && tokens.len() > 2
             && tokens.first().is_some_and(|token| token.kind == Kind::Name && token.code == 0)

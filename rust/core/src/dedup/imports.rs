@@ -71,7 +71,7 @@ impl Lines {
                 name.import = Some(sum(before, path));
             } else {
                 name.import = Some(path);
-                if !known {
+                if !known || self.names.reflects {
                     self.imports = sum(self.imports, path);
                 }
             }

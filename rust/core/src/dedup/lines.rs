@@ -285,7 +285,8 @@ impl Lines {
     }
 
     fn take_assign(&mut self, now: &mut Now) {
-        if now.annotation != NONE && now.assign == NONE {
+        // In a class they may be what counts: a dataclass has fields by them.
+        if now.annotation != NONE && now.assign == NONE && !now.in_class {
             let from = now.annotation as usize;
             for at in from..self.body.len() {
                 self.annotate(self.body[at], now);

@@ -42,6 +42,13 @@ pub struct Name {
     pub uses: u32,
     /// Whether an annotation that is evaluated has it.
     pub annotates: bool,
+    /// Where it is declared to be a name of the top.
+    outer: Scope,
+    /// Whether a parameter of a `def` has it, and whether an argument is given by it: then it keeps its name, so
+    /// that an argument by another name is seen.
+    pub parameter: bool,
+    /// See `parameter`.
+    pub argument: bool,
     /// What holds of every value that it is bound to; see `gets`.
     pub gets: u8,
     /// Its number in the order of first occurrence, and in which scope.
@@ -108,6 +115,9 @@ impl Names {
             import: None,
             uses: 0,
             annotates: false,
+            outer: 0,
+            parameter: false,
+            argument: false,
             gets: u8::MAX,
             number: (0, 0),
         });
@@ -158,6 +168,12 @@ impl Names {
         name.gets &= gets;
     }
 
+    /// Notes that the name is one of the top in this scope.
+    pub fn declare(&mut self, place: u32, scope: Scope) {
+        self.bind(place, TOP, gets::ANYTHING);
+        self.all[place as usize].outer |= scope;
+    }
+
     /// Starts to number the names of another scope.
     pub fn enter(&mut self, scope: Scope) {
         if scope != self.scope {
@@ -169,14 +185,15 @@ impl Names {
     /// Whether the name is local where we are.
     #[inline]
     pub fn is_local(&self, place: u32) -> bool {
-        self.all[place as usize].bound & (self.scope | TOP) != 0
+        let name = &self.all[place as usize];
+        name.bound & (self.scope | TOP) != 0 && !(name.parameter && name.argument)
     }
 
     /// The number of a local name, in the order of first occurrence.
     #[inline]
     pub fn number(&mut self, place: u32) -> u64 {
         let name = &mut self.all[place as usize];
-        let own = name.bound & self.scope;
+        let own = name.bound & self.scope & !name.outer;
         let scope = if own == 0 { TOP } else { own };
         if name.number.0 != scope {
             let given = if scope == TOP { &mut self.given.0 } else { &mut self.given.1 };

@@ -165,12 +165,15 @@ impl Shard {
         for seen in &self.seen {
             to.number(seen.fingerprint.0)?;
             to.number(seen.fingerprint.1)?;
-            to.number(seen.exact)?;
-            to.number(u64::from(seen.representative) << 32 | u64::from(seen.similarity.to_bits()))?;
+            to.number(u64::from(seen.representative) << 32 | u64::from(seen.exact))?;
+        }
+        to.number(self.similarities.len() as u64)?;
+        for (seen, similarity) in &self.similarities {
+            to.number(u64::from(*seen) << 32 | u64::from(similarity.to_bits()))?;
         }
         to.number(self.representatives.len() as u64)?;
         for representative in &self.representatives {
-            to.number(representative.start)?;
+            to.put(&representative.start.to_le_bytes())?;
             to.number(u64::from(representative.number) << 32 | u64::from(representative.cluster))?;
         }
         to.number(self.shingles.len() as u64)?;
@@ -182,8 +185,9 @@ impl Shard {
         groups.sort_unstable_by_key(|group| group.key);
         for group in groups {
             to.number(group.key)?;
-            to.number(group.representatives().count() as u64)?;
-            for representative in group.representatives() {
+            let members = self.members(group);
+            to.number(members.len() as u64)?;
+            for representative in members {
                 to.put(&representative.to_le_bytes())?;
             }
         }
@@ -192,16 +196,18 @@ impl Shard {
 
     fn read(from: &mut Reader<'_>, threshold: f64) -> Option<Self> {
         let mut shard = Self::default();
-        for _ in 0..from.count(32)? {
+        for _ in 0..from.count(24)? {
             let fingerprint = Wide(from.number()?, from.number()?);
-            let exact = from.number()?;
             let both = from.number()?;
-            let (representative, similarity) = ((both >> 32) as u32, f32::from_bits(both as u32));
-            shard.see(Seen { fingerprint, exact, representative, similarity });
+            shard.see(Seen { fingerprint, exact: both as u32, representative: (both >> 32) as u32 });
+        }
+        for _ in 0..from.count(8)? {
+            let both = from.number()?;
+            shard.similarities.push(((both >> 32) as u32, f32::from_bits(both as u32)));
         }
         let mut last = 0;
-        for _ in 0..from.count(16)? {
-            let (start, both) = (from.number()?, from.number()?);
+        for _ in 0..from.count(12)? {
+            let (start, both) = (from.half()?, from.number()?);
             if start < last {
                 return None;
             }
@@ -210,7 +216,7 @@ impl Shard {
             shard.representatives.push(Representative { start, number, cluster });
         }
         let count = from.count(4)?;
-        if last > count as u64 {
+        if last as usize > count {
             return None;
         }
         for _ in 0..count {

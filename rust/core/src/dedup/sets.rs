@@ -59,15 +59,15 @@ pub fn needed(one: usize, two: usize, threshold: f64) -> usize {
 
 /// A set in 128 bits: one for each member, where some may coincide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sketch([u64; 2]);
+pub struct Sketch([u32; 4]);
 
 impl Sketch {
     /// The sketch of a set.
     #[must_use]
     pub fn of(set: &[u32]) -> Self {
-        let mut bits = [0; 2];
+        let mut bits = [0; 4];
         for member in set {
-            bits[(member >> 6 & 1) as usize] |= 1_u64 << (member & 63);
+            bits[(member >> 5 & 3) as usize] |= 1_u32 << (member & 31);
         }
         Self(bits)
     }
@@ -76,7 +76,10 @@ impl Sketch {
     #[inline]
     #[must_use]
     pub fn lacks(self, other: Self) -> usize {
-        ((self.0[0] & !other.0[0]).count_ones() + (self.0[1] & !other.0[1]).count_ones()) as usize
+        let own = |Self([a, b, c, d]): Self| {
+            (u128::from(a) << 96) | (u128::from(b) << 64) | (u128::from(c) << 32) | u128::from(d)
+        };
+        (own(self) & !own(other)).count_ones() as usize
     }
 }
 

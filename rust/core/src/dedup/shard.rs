@@ -65,44 +65,50 @@ pub struct Placed {
 }
 
 /// A fingerprint that was seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub fingerprint: Wide,
-    pub exact: u64,
+    /// Half of a hash of the bytes: for the level only, so that a mistake would change nothing else.
+    pub exact: u32,
     pub representative: u32,
-    /// To the representative.
-    pub similarity: f32,
 }
 
 /// The first text of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Representative {
     /// Where its shingles begin; they end where the next one's begin.
-    pub start: u64,
+    pub start: u32,
     pub number: u32,
     pub cluster: u32,
 }
 
+/// A representative as one of its key.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     sketch: Sketch,
     size: u32,
     representative: u32,
+    /// The entry before it with the same key, `NONE` if it is the first.
+    older: u32,
 }
+
+const NONE: u32 = u32::MAX;
 
 /// The representatives of one key.
 #[derive(Debug)]
 pub(super) struct Group {
     pub key: u64,
-    entries: Vec<Entry>,
-    bands: Option<Box<Bands>>,
+    newest: u32,
+    count: u32,
+    many: Option<Box<Many>>,
 }
 
-impl Group {
-    /// The representatives' places.
-    pub fn representatives(&self) -> impl Iterator<Item = u32> {
-        self.entries.iter().map(|entry| entry.representative)
-    }
+/// What a key with many representatives has besides.
+#[derive(Debug)]
+struct Many {
+    bands: Bands,
+    /// The entry of each set in the bands.
+    entries: Vec<u32>,
 }
 
 /// A part of an index.
@@ -112,6 +118,9 @@ pub struct Shard {
     pub(super) representatives: Vec<Representative>,
     pub(super) shingles: Vec<u32>,
     pub(super) groups: HashTable<Group>,
+    entries: Vec<Entry>,
+    /// Similarities to their representatives of the fingerprints seen that were merged by shingles, ascending.
+    pub(super) similarities: Vec<(u32, f32)>,
     places: HashTable<u32>,
 }
 
@@ -142,22 +151,23 @@ impl Shard {
         let known = self.places.find(spot_of, |at| self.seen[*at as usize].fingerprint == text.fingerprint);
         if let Some(at) = known {
             let seen = &self.seen[*at as usize];
-            let level = if seen.exact == text.exact { Level::Exact } else { Level::Fingerprint };
-            return Placed { representative: seen.representative, level, similarity: seen.similarity };
+            let level = if seen.exact == text.exact as u32 { Level::Exact } else { Level::Fingerprint };
+            let merged = self.similarities.binary_search_by_key(at, |(at, _)| *at);
+            let similarity =
+                merged.ok().and_then(|place| self.similarities.get(place)).map_or(1.0, |found| found.1);
+            return Placed { representative: seen.representative, level, similarity };
         }
         let nearest = text.threshold.and_then(|threshold| self.nearest(text, threshold));
         let placed = match nearest {
             Some((representative, similarity)) => {
-                Placed { representative, level: Level::Shingles, similarity: similarity as f32 }
+                let similarity = similarity as f32;
+                self.similarities.push((self.seen.len() as u32, similarity));
+                Placed { representative, level: Level::Shingles, similarity }
             }
             None => Placed { representative: self.represent(text), level: Level::New, similarity: 1.0 },
         };
-        self.see(Seen {
-            fingerprint: text.fingerprint,
-            exact: text.exact,
-            representative: placed.representative,
-            similarity: placed.similarity,
-        });
+        let (exact, representative) = (text.exact as u32, placed.representative);
+        self.see(Seen { fingerprint: text.fingerprint, exact, representative });
         placed
     }
 
@@ -170,7 +180,7 @@ impl Shard {
 
     fn represent(&mut self, text: &Newcomer<'_>) -> u32 {
         let representative = self.representatives.len() as u32;
-        let start = self.shingles.len() as u64;
+        let start = self.shingles.len() as u32;
         self.representatives.push(Representative { start, number: text.number, cluster: 0 });
         if let Some(threshold) = text.threshold {
             self.shingles.extend_from_slice(text.shingles);
@@ -181,24 +191,37 @@ impl Shard {
 
     /// Adds a representative, whose shingles are there, to those of its key.
     pub(super) fn join_group(&mut self, key: u64, representative: u32, threshold: f64) {
-        let Self { groups, representatives, shingles, .. } = self;
-        let set_of = |representative: u32| set_of(representatives, shingles, representative);
+        let Self { groups, representatives, shingles, entries, .. } = self;
         let spot = |group: &Group| group_spot(group.key);
         let group = groups
             .entry(group_spot(key), |group| group.key == key, spot)
-            .or_insert_with(|| Group { key, entries: Vec::new(), bands: None })
+            .or_insert_with(|| Group { key, newest: NONE, count: 0, many: None })
             .into_mut();
-        let set = set_of(representative);
-        group.entries.push(Entry { sketch: Sketch::of(set), size: set.len() as u32, representative });
-        if let Some(bands) = &mut group.bands {
-            bands.add(set);
-        } else if group.entries.len() > MANY {
-            let mut bands = Box::new(Bands::new(threshold));
-            for entry in &group.entries {
-                bands.add(set_of(entry.representative));
+        let set = set_of(representatives, shingles, representative);
+        let entry = entries.len() as u32;
+        let older = std::mem::replace(&mut group.newest, entry);
+        entries.push(Entry { sketch: Sketch::of(set), size: set.len() as u32, representative, older });
+        group.count += 1;
+        if let Some(many) = &mut group.many {
+            many.bands.add(set);
+            many.entries.push(entry);
+        } else if group.count as usize > MANY {
+            let mut found: Vec<u32> = chain(entries, group.newest).collect();
+            found.reverse();
+            let mut bands = Bands::new(threshold);
+            for at in &found {
+                bands.add(set_of(representatives, shingles, entries[*at as usize].representative));
             }
-            group.bands = Some(bands);
+            group.many = Some(Box::new(Many { bands, entries: found }));
         }
+    }
+
+    /// The representatives of a group, the oldest first.
+    pub(super) fn members(&self, group: &Group) -> Vec<u32> {
+        let mut found: Vec<u32> =
+            chain(&self.entries, group.newest).map(|at| self.entries[at as usize].representative).collect();
+        found.reverse();
+        found
     }
 
     /// The most similar representative of the key and how similar it is, the earliest of several, if there is
@@ -213,14 +236,14 @@ impl Shard {
             least: threshold,
             best: None,
         };
-        match &mut group.bands {
-            None => group.entries.iter().for_each(|entry| search.look(entry)),
-            Some(bands) => {
+        match &mut group.many {
+            None => chain(&self.entries, group.newest).for_each(|at| search.look(&self.entries[at as usize])),
+            Some(many) => {
                 let mut found = Vec::new();
-                bands.candidates(text.shingles, |set| found.push(set));
-                found.sort_unstable();
-                for set in found {
-                    search.look(&group.entries[set as usize]);
+                many.bands.candidates(text.shingles, |set| found.push(many.entries[set as usize]));
+                found.sort_unstable_by(|one, two| two.cmp(one));
+                for at in found {
+                    search.look(&self.entries[at as usize]);
                 }
             }
         }
@@ -228,12 +251,19 @@ impl Shard {
     }
 }
 
+/// The entries of a key from this one on, the newest first.
+fn chain(entries: &[Entry], newest: u32) -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(newest), |at| entries.get(*at as usize).map(|entry| entry.older))
+        .take_while(|at| *at != NONE)
+}
+
+/// Looks at the entries of a key from the newest to the oldest.
 struct Search<'a> {
     set: &'a [u32],
     sketch: Sketch,
     all: &'a [u32],
     representatives: &'a [Representative],
-    /// What another has to reach, or surpass if there is a best one.
+    /// What another has to reach: of several as similar the oldest is taken.
     least: f64,
     best: Option<(u32, f64)>,
 }
@@ -253,7 +283,7 @@ impl Search<'_> {
         if let Some(count) = shared(self.set, other, least) {
             let all = mine + its - count;
             let similarity = if all == 0 { 1.0 } else { count as f64 / all as f64 };
-            if self.best.is_none_or(|(_, best)| similarity > best) {
+            if self.best.is_none_or(|(_, best)| similarity >= best) {
                 self.best = Some((entry.representative, similarity));
                 self.least = similarity;
             }
