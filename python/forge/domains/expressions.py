@@ -22,6 +22,9 @@ DIGITS = 50
 TRIALS = 4
 """At how many points expressions with unknowns are compared."""
 
+ANGLES = frozenset("sin cos tan cot sec csc".split())
+"""Functions of which an argument in degrees means degrees; elsewhere the sign is ignored."""
+
 WHOLE = frozenset("klmn")
 """Letters that stand for whole numbers."""
 
@@ -133,6 +136,8 @@ def function(called: str, argument: Node, base: Node | None) -> Any:
             (sympy.Max if called == "max" else sympy.Min)(*values)
         )  # fmt: skip
     value = value_of(argument)
+    if called in ANGLES and "'degrees'" in repr(argument):
+        value *= sympy.pi / 180
     if called == "exp":
         return power(("name", "e"), argument)
     if called in ("log", "ln", "lg"):
@@ -161,6 +166,7 @@ VALUES: dict[str, Any] = {
     "minus sign": lambda node: -value_of(node),
     "fraction": lambda top, under: value_of(top) / value_of(under),
     "power": power,
+    "degrees": lambda node: value_of(node),
     "root": lambda node, index: value_of(node) ** (1 / value_of(index)),
     "factorial": factorial,
     "binomial": binomial,

@@ -33,6 +33,7 @@ _PIECE = re.compile(
     re.S,
 )
 _NUMBER = re.compile(r"-?\$?(?:\d[\d,]*)?\.?\d+")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _MOST_WORDS = 12
 
 
@@ -98,6 +99,6 @@ def _said(text: str) -> str:
                 break
             end = piece.end()
         answer = text[match.end() : end].strip(" \t*`:")
-        if answer and len(answer.split()) <= _MOST_WORDS:
+        if answer and len(_WORD.findall(answer)) <= _MOST_WORDS:
             return answer
     return ""

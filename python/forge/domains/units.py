@@ -29,6 +29,7 @@ _NOT_UNITS = frozenset(
     "with such that in by all real solution solutions either both then thus so because since".split()
 )
 _DEGREES = re.compile(r"\s*\^\s*\{?\s*\\circ\s*\}?\s*(?:\ue000?\s*([CF])\s*\ue001?)?$|\s*\\circ$")
+_ANGLE = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _PREFIX = re.compile(r"(-?)\s*(?:\\\$|\$|US\$|USD|\\pounds|\\euro|£|€|¥|₹|Rs\.?)\s*(?=[-\d.\\(])")
 _POWER = r"(?:\s*\^\s*\{?\s*-?[1-9]\s*\}?)?"
 _MARKED = re.compile(rf"(.*?\S)\s*((?:\ue000[^\ue001]*\ue001{_POWER}[\s/]*(?:\\cdot\s*)?)+)", re.S)
@@ -47,7 +48,7 @@ def split(text: str) -> tuple[str, str]:
     for _ in range(2):
         if text.endswith("%"):
             return text[:-1].rstrip("\\ "), PERCENT
-        if degrees := _DEGREES.search(text):
+        if (degrees := _DEGREES.search(text)) and not _ANGLE.search(text):
             scale = degrees.group(1)
             return text[: degrees.start()].strip(), f"°{scale.lower()}" if scale else DEGREE
         core, words = _trailing(text)
@@ -83,7 +84,8 @@ def _trailing(text: str) -> tuple[str, str]:
     if not _are_units(words) or re.search(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", core)):
         return text, ""
     known = _singular(first.lower()) in _KNOWN and len(first) > 1
-    if known or (gap and (len(first) > 2 or first in _LETTERS)):
+    alone = first in _LETTERS and not re.search(r"[A-Za-z]", core)
+    if known or (gap and (len(first) > 2 or alone)):
         return core, words
     return text, ""
 
