@@ -117,6 +117,17 @@ EQUAL: dict[str, list[tuple[str, str]]] = {
         ("1010_2", "1010_{2}"), ("52_8", "52_{8}"), ("52_8", "52"), ("4210", "4210_{5}"),
         ("1010_{\\text{two}}", "1010_2"),
     ],
+    "magnitudes": [("5 million", "5000000"), ("2.5 \\text{ million}", "2,500,000"), ("5 million dollars", "5000000")],
+    "systems": [
+        ("\\begin{cases}x=1\\\\y=2\\end{cases}", "x=1,y=2"), ("x=1\\text{ and }y=2", "(1,2)"),
+        ("(x,y)=(1,2)", "x=1,y=2"), ("\\frac12 \\text{ or } 0.5", "0.5"),
+    ],
+    "names": [
+        ("\\angle ABC = 60^\\circ", "60"), ("f^{-1}(x)=2x", "2x"), ("{5 \\choose 2}", "10"), ("3\\text{ to }4", "3:4"),
+        ("\\text{all real numbers}", "\\mathbb{R}"), ("\\text{6 students}", "6"), ("\\{x : x > 2\\}", "x>2"),
+        ("\\cos 60^\\circ", "\\frac12"), ("\\mathbb{R}-\\{1\\}", "(-\\infty,1)\\cup(1,\\infty)"), ("[2,2]", "\\{2\\}"),
+        ("\\theta=\\frac\\pi3", "\\pi/3"), ("\\frac{1}{3}\\pi r^2 h", "\\frac{\\pi r^2 h}{3}"), ("5 m/s", "5"),
+    ],
     "larger grammar": [
         ("\\int_0^1 2x\\,dx", "1"), ("\\sum_{k=1}^{4} k", "10"), ("\\lim_{x\\to 0}\\frac{\\sin x}{x}", "1"),
     ],
@@ -209,6 +220,12 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
     ],
     "bases": [
         ("1010_2", "1010_3"), ("52_8", "42"), ("52_8", "52_9"), ("1010_2", "10"),
+    ],
+    "magnitudes": [("5 million", "5"), ("5 million", "5000"), ("5 thousand", "5 million")],
+    "systems": [("\\begin{cases}x=1\\\\y=2\\end{cases}", "x=2,y=1"), ("x=1,y=2", "(2,1)"), ("\\frac12\\text{ or }2", "2")],
+    "names": [
+        ("\\cos 60^\\circ", "60"), ("f^{-1}(x)=2x", "3x"), ("3\\text{ to }4", "4:3"), ("\\text{6 students}", "7"),
+        ("\\mathbb{Z}", "\\mathbb{R}"), ("[1,2]", "\\{1,2\\}"), ("\\sin(x+y)", "\\sin x+\\sin y"), ("8^{2/3}", "16/3"),
     ],
     "larger grammar": [
         ("\\int_0^1 2x\\,dx", "2"), ("\\sum_{k=1}^{4} k", "4"), ("\\begin{cases} x \\end{cases}", "7"),

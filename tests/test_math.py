@@ -73,6 +73,19 @@ def test_running_into_a_limit_is_told_apart_from_being_wrong(domain: MathDomain)
     assert verdict.feedback.startswith("stopped at the")
 
 
+def test_numbers_and_texts_of_any_length_are_judged(domain: MathDomain) -> None:
+    texts = [
+        "9" * 5000,
+        "1" + "0" * 4000,
+        "9" * 4000 + "\\times 10^{300}",
+        "\\boxed{" * 1000,
+        "x" * 100_000,
+        "\ud800" * 99,
+    ]
+    found = verdicts(domain, [(f"\\boxed{{{text}}}" + text, "1") for text in texts])
+    assert not {verdict.outcome for verdict in found} & {Outcome.PASS, Outcome.ERROR}
+
+
 def test_text_that_would_do_something_if_it_were_evaluated_does_nothing(domain: MathDomain, tmp_path: Path) -> None:
     path = tmp_path / "made"
     texts = [f"open({str(path)!r},'w')", f"__import__('os').mkdir({str(path)!r})", "(lambda: 1/0)()", "exit()"]
@@ -202,6 +215,7 @@ def test_layout_does_not_matter(answer: str, layout: str) -> None:
 
 @given(any_text)
 def test_every_text_that_is_not_blank_equals_itself(text: str) -> None:
+    assert normal.behaviour(text) == normal.behaviour(text)
     assert normal.decided(text, text) is bool(text.strip())
 
 

@@ -58,6 +58,8 @@ _PLAIN = re.compile(
     rf"|(?P<number>{_NUMBER})(?:/(?P<below>{_NUMBER}))?)"
     rf"(?:(?:\\times|\\cdot|\*|x|(?P<e>[eE]))(?(e)\+?|10\^)\{{?(?P<power>[+-]?\d{{1,3}})\}}?)?"
 )
+_LONGEST_NUMBER = 1000
+_SIMPLE = re.compile(r"-?[0-9]{1,15}")
 _CHOICE = re.compile(r"(?:(?:option|choice|answer)\s+)?(?:\(([A-Ja-j])\)|([A-J])[).:]?)", re.I)
 _LABELLED = re.compile(r"(?:\(([A-J])\)|([A-J])(?:\)|[.:](?=\s)))\s*([^\s+\-*/=,^<>|].*)", re.S)
 _WORDS = re.compile(r"\b[Nn]o\b|[A-Za-z]{3,}")
@@ -136,8 +138,11 @@ def readings(text: str) -> tuple[Form, ...]:
     return (form(text),)
 
 
+@lru_cache(maxsize=4096)
 def form(text: str) -> Form:
     """The normal form of one answer."""
+    if _SIMPLE.fullmatch(text):
+        return Form(text, value=Fraction(int(text)))
     text = _bare(text)
     text = _STRONG.sub("", _ROW.sub(r"\\\\ ", text))
     text = _SPACE.sub(" ", text).strip()
@@ -256,7 +261,7 @@ def _value(text: str) -> Fraction | None:
     while text.startswith("(") and text.endswith(")") and text[1:-1].strip("+-.0123456789/") == "":
         text = text[1:-1]
     match = _PLAIN.fullmatch(text)
-    if not match:
+    if not match or len(text) > _LONGEST_NUMBER:
         return None
     parts = match.groupdict()
     number = Fraction(parts["top"] or parts["number"])
