@@ -222,7 +222,8 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
         ("1010_2", "1010_3"), ("52_8", "42"), ("52_8", "52_9"), ("1010_2", "10"),
     ],
     "magnitudes": [("5 million", "5"), ("5 million", "5000"), ("5 thousand", "5 million")],
-    "systems": [("\\begin{cases}x=1\\\\y=2\\end{cases}", "x=2,y=1"), ("x=1,y=2", "(2,1)"), ("\\frac12\\text{ or }2", "2")],
+    "systems": [("\\begin{cases}x=1\\\\y=2\\end{cases}", "x=2,y=1"), ("x=1,y=2", "(2,1)"),
+                ("\\frac12\\text{ or }2", "2")],
     "names": [
         ("\\cos 60^\\circ", "60"), ("f^{-1}(x)=2x", "3x"), ("3\\text{ to }4", "4:3"), ("\\text{6 students}", "7"),
         ("\\mathbb{Z}", "\\mathbb{R}"), ("[1,2]", "\\{1,2\\}"), ("\\sin(x+y)", "\\sin x+\\sin y"), ("8^{2/3}", "16/3"),
