@@ -127,6 +127,8 @@ EQUAL: dict[str, list[tuple[str, str]]] = {
         ("\\text{all real numbers}", "\\mathbb{R}"), ("\\text{6 students}", "6"), ("\\{x : x > 2\\}", "x>2"),
         ("\\cos 60^\\circ", "\\frac12"), ("\\mathbb{R}-\\{1\\}", "(-\\infty,1)\\cup(1,\\infty)"), ("[2,2]", "\\{2\\}"),
         ("\\theta=\\frac\\pi3", "\\pi/3"), ("\\frac{1}{3}\\pi r^2 h", "\\frac{\\pi r^2 h}{3}"), ("5 m/s", "5"),
+        ("3.50€", "3.5"), ("5 sq ft", "5"),
+        ("\\begin{pmatrix}\\frac12&0\\\\0&1\\end{pmatrix}", "\\frac12\\begin{pmatrix}1&0\\\\0&2\\end{pmatrix}"),
     ],
     "larger grammar": [
         ("\\int_0^1 2x\\,dx", "1"), ("\\sum_{k=1}^{4} k", "10"), ("\\lim_{x\\to 0}\\frac{\\sin x}{x}", "1"),

@@ -22,8 +22,13 @@ from math_cases import EQUAL, UNEQUAL
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[MathDomain]:
-    with MathDomain() as opened:
+def domain(mathematics: MathDomain) -> MathDomain:
+    return mathematics
+
+
+@pytest.fixture(scope="module")
+def guessing() -> Iterator[MathDomain]:
+    with MathDomain(workers=1, fallback="last number") as opened:
         yield opened
 
 
@@ -151,10 +156,9 @@ def test_an_answer_that_is_not_stated_is_not_guessed(domain: MathDomain, complet
     assert verdict.outcome is Outcome.TRUNCATED
 
 
-def test_the_last_number_counts_only_where_it_is_asked_for_and_the_judge_says_so() -> None:
+def test_the_last_number_counts_only_where_it_is_asked_for_and_the_judge_says_so(guessing: MathDomain) -> None:
     assert last_number("first 3, then 1,234.5.") == "1,234.5"
-    with MathDomain(workers=1, fallback="last number") as guessing:
-        [guessed, said] = verdicts(guessing, [("That makes 18 in all.", "18"), ("The answer is 5, not 18", "18")])
+    [guessed, said] = verdicts(guessing, [("That makes 18 in all.", "18"), ("The answer is 5, not 18", "18")])
     assert (guessed.outcome, said.outcome) == (Outcome.PASS, Outcome.FAIL)
     assert "+last-number+" in guessed.judge
     with pytest.raises(ConfigError, match="no fall-back 'any'"):
@@ -241,20 +245,19 @@ def test_algebra_is_reflexive_and_symmetric(domain: MathDomain) -> None:
     assert [pair for pair, got, want in zip(pairs, found, wanted, strict=True) if got != want] == []
 
 
-def test_the_self_test_holds_and_catches_a_judge_that_guesses(domain: MathDomain) -> None:
+def test_the_self_test_holds_and_catches_a_judge_that_guesses(domain: MathDomain, guessing: MathDomain) -> None:
     problems = [
         problem(answer, f"Of 7 and {n}, what?") for n, answer in enumerate(["12", "1234", "\\frac{3}{4}", "x+1"], 40)
     ]
     assert selftest.run(domain, problems, 0).misses == []
-    with MathDomain(workers=1, fallback="last number") as guessing:
 
-        class Careless:
-            version = "careless"
-            known = domain.known
-            mutants = domain.mutants
-            judge = guessing.judge
+    class Careless:
+        version = "careless"
+        known = domain.known
+        mutants = domain.mutants
+        judge = guessing.judge
 
-        misses = selftest.run(Careless(), problems, 0).misses
+    misses = selftest.run(Careless(), problems, 0).misses
     assert any("never stated" in miss for miss in misses)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +21,8 @@ ALL = os.environ.get("FORGE_GRADER") == "all"
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[MathDomain]:
-    with MathDomain() as opened:
-        yield opened
+def domain(mathematics: MathDomain) -> MathDomain:
+    return mathematics
 
 
 def judged(domain: MathDomain, items: list[tuple[Problem, str]]) -> list[Outcome]:

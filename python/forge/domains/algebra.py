@@ -109,6 +109,10 @@ def alike(a: Node, b: Node) -> bool:
         return matrices(a, b)
     if is_set(a) or is_set(b):
         return sets(a, b)
+    if holds((a, b), ("matrix",)):
+        one, other = value_of(a), value_of(b)
+        shapes = {getattr(value, "shape", None) for value in (one, other)}
+        return len(shapes) == 1 and None not in shapes and all(map(close, one, other))
     if a[0] == "ratio" and b[0] == "ratio":
         return in_order(a[1], b[1])
     if "bracket" in (a[0], b[0]):

@@ -6,6 +6,8 @@ refused before they are.
 
 from __future__ import annotations
 
+import functools
+import operator
 import random
 from typing import Any
 
@@ -161,8 +163,9 @@ VALUES: dict[str, Any] = {
     "number": lambda text: sympy.Rational(text),
     "name": name,
     "group": lambda node: value_of(node),
-    "sum": lambda parts: sympy.Add(*map(value_of, parts)),
-    "product": lambda parts: sympy.Mul(*map(value_of, parts)),
+    "sum": lambda parts: functools.reduce(operator.add, map(value_of, parts)),
+    "product": lambda parts: functools.reduce(operator.mul, map(value_of, parts)),
+    "matrix": lambda rows: sympy.ImmutableMatrix([[value_of(part) for part in row] for row in rows]),
     "minus sign": lambda node: -value_of(node),
     "fraction": lambda top, under: value_of(top) / value_of(under),
     "power": power,

@@ -199,6 +199,7 @@ def _bare(text: str) -> str:
         for opening, closing in (("**", "**"), ("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("*", "*")):
             if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
                 text = text[len(opening) : -len(closing)]
+        text = text.removesuffix("\\\\")
         if text[-1:] in ".,;:" and not text.endswith(("..", "\\,", "\\;", "\\:")):
             text = text[:-1]
         if match := re.fullmatch(r"\\(?:boxed|fbox)\s*\{(.*)\}", text, re.S):

@@ -45,6 +45,8 @@ def split(text: str) -> tuple[str, str]:
         mark = prefix.group().strip("- \t")
         unit = _CURRENCIES.get(mark, "usd")
         text = prefix.group(1) + text[prefix.end() :].strip()
+    elif text[-1:] in ("€", "£") or text.endswith("\\$"):
+        text, unit = text[:-1].rstrip("\\ "), _CURRENCIES.get(text[-1], "usd")
     for _ in range(2):
         if text.endswith("%"):
             return text[:-1].rstrip("\\ "), PERCENT
@@ -83,7 +85,7 @@ def _trailing(text: str) -> tuple[str, str]:
     first = re.split(r"[\s./^-]", words)[0]
     if not _are_units(words) or re.search(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", core)):
         return text, ""
-    known = _singular(first.lower()) in _KNOWN and len(first) > 1
+    known = len(first) > 1 and (_singular(first.lower()) in _KNOWN or first in ("sq", "cu"))
     alone = first in _LETTERS and not re.search(r"[A-Za-z]", core)
     if known or (gap and (len(first) > 2 or alone)):
         return core, words
