@@ -343,15 +343,15 @@ def dedup_command(
 @click.option("--require", default="full", show_default=True, help="The least isolation that will do.")
 def check_command(benchmark: str, problems: int, require: str) -> None:
     """Show what this host enforces, and judge answers whose verdict is known."""
-    from forge import benchmarks, selftest
-    from forge.domains.python import PythonDomain
+    from forge import benchmarks, config, selftest
+    from forge.domains import DOMAINS
     from forge.errors import CheckFailed
     from forge.sandbox import probe
 
     for wall in probe():
         data.print(f"{'enforced' if wall.enforced else 'MISSING ':<9} {wall.name}: {wall.how}", markup=False)
     chosen = benchmarks.load(benchmark)
-    with PythonDomain(require=require) as domain:
+    with config.resolve(DOMAINS, chosen[0].domain, "domain")(require=require) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
         result = selftest.run(domain, chosen[: problems or None], 0)
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)

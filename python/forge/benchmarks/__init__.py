@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from forge.config import resolve
@@ -13,6 +14,11 @@ BENCHMARKS = {
     "nano/dev": "forge.benchmarks.nano:dev",
     "nano/final": "forge.benchmarks.nano:final",
     "humaneval": "forge.benchmarks.humaneval:problems",
+    "gsm8k": "forge.benchmarks.gsm8k:problems",
+    "math500": "forge.benchmarks.math500:problems",
+    "aime": "forge.benchmarks.aime:all_90",
+    "aime24": "forge.benchmarks.aime:of_2024",
+    "aime25": "forge.benchmarks.aime:of_2025",
 }
 
 
@@ -41,10 +47,30 @@ def load(name: str) -> list[Problem]:
 
 
 def _check(problem: Problem, name: str) -> None:
+    where = f"problem {problem.id!r} of {name!r}"
+    _NEEDS.get(problem.domain, _check_any)(problem, where)
+    if not problem.reference.strip():
+        raise DataError(f"{where} has no reference", "the grader is tested with it")
+
+
+def _check_any(problem: Problem, where: str) -> None:
+    if not problem.tests:
+        raise DataError(f"{where} has no tests", f"add what the domain {problem.domain!r} judges by")
+
+
+def _check_asserts(problem: Problem, where: str) -> None:
     asserts = problem.tests.get("asserts")
     if not asserts or not problem.tests.get("entry_point"):
-        raise DataError(f"problem {problem.id!r} of {name!r} has no tests", "add tests.entry_point and tests.asserts")
+        raise DataError(f"{where} has no tests", "add tests.entry_point and tests.asserts")
     if not isinstance(asserts, list | tuple) or not all(isinstance(test, str) for test in asserts):
-        raise DataError(f"tests.asserts of problem {problem.id!r} of {name!r} should be a list of strings")
-    if not problem.reference.strip():
-        raise DataError(f"problem {problem.id!r} of {name!r} has no reference", "the grader is tested with it")
+        raise DataError(f"tests.asserts of {where} should be a list of strings")
+
+
+def _check_answer(problem: Problem, where: str) -> None:
+    answer = problem.tests.get("answer")
+    if not isinstance(answer, str) or not answer.strip():
+        raise DataError(f"{where} has no answer", "add tests.answer, a text")
+
+
+_NEEDS: dict[str, Callable[[Problem, str], None]] = {"python": _check_asserts, "math": _check_answer}
+"""What a problem of each domain must have; named here, so that no domain is loaded to read a file."""

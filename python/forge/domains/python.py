@@ -21,8 +21,8 @@ from itertools import count
 from typing import Any
 
 from forge import extract, feedback
-from forge.domains import flaws
-from forge.protocols import SHARED, UNJUDGED
+from forge.domains import flaws, known_programs
+from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 
@@ -183,6 +183,10 @@ class PythonDomain:
         verdicts |= {problem.id: problem for problem, _ in passing(stronger, "nondeterministic")}
         for problem in problems:
             yield verdicts[problem.id]
+
+    def known(self, problem: Problem) -> Iterator[Known]:
+        """Completions whose verdict is known: the reference in several wrappings, and what must not pass."""
+        return known_programs.known(problem)
 
     def mutants(self, problems: Sequence[Problem], seed: int) -> list[list[str]]:
         """For each problem, programs that differ from its reference in one token."""
