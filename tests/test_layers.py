@@ -14,11 +14,12 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 ROWS = (
     {"types", "errors", "stats", "feedback", "forms"},
     {"protocols", "config", "store", "prompts", "sandbox", "extract"},
+    {"payload", "documents", "tally"},
     {"samples", "lines"},
     {"nano"},
     {"models"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
-     "stream", "judge"},
+     "stream", "judge", "compare"},
     {"benchmarks", "controls", "folder", "header"},
     {"pipeline"},
     {"results", "gate"},

@@ -226,8 +226,9 @@ _stage("report", "Score what was measured and write scores.json and report.html.
 
 @commands.command("judge")
 @click.argument("file")
-@click.option("--problems", metavar="FILE", help="Problems that rows name, in the format of forge or of HumanEval.")
-@click.option("--benchmark", metavar="NAME", help="The same, of a benchmark that forge knows: humaneval.")
+@click.option("--problems", metavar="FILE", help="Problems that rows name, in forge's or a benchmark's own format.")
+@click.option("--benchmark", metavar="NAME", help="The same, of a benchmark that forge knows: humaneval, mbpp...")
+@click.option("--extract", is_flag=True, help="Find the program in completions that do not pass as they stand.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where verdicts go [default: standard output].")
 @click.option("--resume", is_flag=True, help="Go on after the rows that --out holds.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default="one a processor")
@@ -237,14 +238,14 @@ _stage("report", "Score what was measured and write scores.json and report.html.
 @click.option("--cpu", default=5.0, show_default=True, metavar="SECONDS", help="CPU time of one program.")
 @click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory of one program.")
 def judge_command(
-    file: str, problems: str | None, benchmark: str | None, out: Path | None, resume: bool, workers: int,
-    require: str, allow_shared: bool, wall: float, cpu: float, memory: int,
+    file: str, problems: str | None, benchmark: str | None, extract: bool, out: Path | None, resume: bool,
+    workers: int, require: str, allow_shared: bool, wall: float, cpu: float, memory: int,
 ) -> None:  # fmt: skip
     """Judge each program in FILE, rows of JSON, gzipped or not, or - for standard input.
 
     Writes one row for each, in order. docs/judge.md describes both.
     """
-    from forge import judge, lines
+    from forge import lines
     from forge.domains.python import PythonDomain
 
     if problems and benchmark:
@@ -255,12 +256,16 @@ def judge_command(
         raise click.UsageError(f"{file} is a config: forge rejudge judges what its run owes")
     limits = _limits(wall, cpu, memory)
     with lines.Source(file) as source:
-        known = judge.problems_in(problems) if problems else _benchmark(benchmark)
-        with PythonDomain(workers, require, limits, allow_shared) as domain, lines.Output(out, resume) as output:
-            _judge_rows(source, known, domain, output)
+        known = _known(problems, benchmark)
+        modules = {"numpy"}.union(*(problem.tests.get("modules", ()) for problem in known.values()))
+        with (
+            PythonDomain(workers, require, limits, allow_shared, modules) as domain,
+            lines.Output(out, resume, {name: problem.id for name, problem in known.items()}) as output,
+        ):
+            _judge_rows(source, known, domain, output, extract)
 
 
-def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
+def _judge_rows(source: Any, known: Any, domain: Any, output: Any, extract: bool) -> None:
     from forge import judge
     from forge.errors import CheckFailed
 
@@ -268,7 +273,7 @@ def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
     try:
         with _progress() as shown:
             advance = shown.stage("judge", None) if output.path or not sys.stdout.isatty() else lambda done: None
-            judge.run(source, known, domain, domain.box.isolation, output, shown.note, advance)
+            judge.run(source, known, domain, domain.box.isolation, output, shown.note, advance, extract)
     except KeyboardInterrupt:
         more = "the same command with --resume goes on" if output.path else "with --out it could go on"
         talk.print(f"interrupted after {output.rows} rows; {more}", markup=False)
@@ -276,7 +281,8 @@ def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
     except BrokenPipeError:
         sys.exit(0)
     finally:
-        talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation), markup=False)
+        count = len({problem.id for problem in known.values()})
+        talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation, count), markup=False)
     if errors := output.outcomes["error"]:
         raise CheckFailed(f"{errors} of {output.rows} rows could not be judged", "their `detail` says why")
 
@@ -285,15 +291,36 @@ def _limits(wall: float, cpu: float, memory: int) -> Any:
     from forge.sandbox import Limits
 
     try:
-        return Limits(wall=wall, cpu=cpu, memory=memory << 20)
+        return Limits(wall=wall, cpu=cpu, memory=memory << 20, output=4 << 20)
     except ValueError as failure:
         raise click.UsageError(str(failure)) from failure
 
 
-def _benchmark(name: str | None) -> dict[str, Any]:
+def _known(problems: str | None, benchmark: str | None) -> dict[str, Any]:
+    """The problems that rows may name, by their names."""
     from forge import benchmarks
 
-    return {problem.id: problem for problem in benchmarks.load(name)} if name else {}
+    if problems:
+        return benchmarks.named(benchmarks.read(problems))
+    return benchmarks.named(benchmarks.load(benchmark, references=False)) if benchmark else {}
+
+
+@commands.command("compare")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+def compare_command(before: str, after: str) -> None:
+    """Compare two files of judged rows on the problems that both have: B minus A, with a paired test."""
+    from forge import compare
+    from forge.errors import CheckFailed
+
+    def say(text: str) -> None:
+        talk.print(text, markup=False, soft_wrap=True)
+
+    judged = [compare.read(name, say) for name in (before, after)]
+    for line in compare.told(compare.compare(*judged), *judged):
+        data.print(line, markup=False, soft_wrap=True)
+    if faults := sum(one.faults for one in judged):
+        raise CheckFailed(f"{faults} rows could not be read and were left out", "their lines are above")
 
 
 @commands.command("check")
@@ -310,7 +337,8 @@ def check_command(benchmark: str, problems: int, require: str) -> None:
     for wall in probe():
         data.print(f"{'enforced' if wall.enforced else 'MISSING ':<9} {wall.name}: {wall.how}", markup=False)
     chosen = benchmarks.load(benchmark)
-    with PythonDomain(require=require) as domain:
+    modules = {"numpy"}.union(*(problem.tests.get("modules", ()) for problem in chosen))
+    with PythonDomain(require=require, modules=modules) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
         result = selftest.run(domain, chosen[: problems or None], 0)
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)
