@@ -46,6 +46,7 @@ def test_the_self_test_catches_a_grader_that_can_be_fooled(domain: PythonDomain)
 
     class Gullible:
         version = "gullible"
+        known = domain.known
         mutants = domain.mutants
 
         def judge(self, items):  # type: ignore[no-untyped-def]

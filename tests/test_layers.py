@@ -13,9 +13,11 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 
 ROWS = (
     {"types", "errors", "stats", "feedback", "forms"},
+    {"installed"},
     {"protocols", "config", "store", "prompts", "sandbox", "extract"},
     {"payload", "documents", "tally"},
-    {"samples", "lines"},
+    {"lines"},
+    {"samples"},
     {"nano"},
     {"models"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
@@ -26,8 +28,9 @@ ROWS = (
     {"cli"},
     {"__main__"},
 )  # fmt: skip
-HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub"}
-HEAVY_AT_TOP = {"nano.tokenizer"}
+HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub",
+         "sympy", "latex2sympy2_extended", "antlr4"}  # fmt: skip
+HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions"}
 
 
 def modules() -> list[tuple[str, Path]]:

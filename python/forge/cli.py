@@ -245,8 +245,7 @@ def judge_command(
 
     Writes one row for each, in order. docs/judge.md describes both.
     """
-    from forge import lines
-    from forge.domains.python import PythonDomain
+    from forge import lines, samples
 
     if problems and benchmark:
         raise click.UsageError("--problems and --benchmark both say where problems come from: give one")
@@ -257,12 +256,24 @@ def judge_command(
     limits = _limits(wall, cpu, memory)
     with lines.Source(file) as source:
         known = _known(problems, benchmark)
-        modules = {"numpy"}.union(*(problem.tests.get("modules", ()) for problem in known.values()))
+        asked = list(known.values()) or samples.stated(source.first())
         with (
-            PythonDomain(workers, require, limits, allow_shared, modules) as domain,
+            _domain(asked, workers=workers, require=require, limits=limits, allow_shared=allow_shared) as domain,
             lines.Output(out, resume, {name: problem.id for name, problem in known.items()}) as output,
         ):
             _judge_rows(source, known, domain, output, extract)
+
+
+def _domain(problems: list[Any], **options: Any) -> Any:
+    """The domain of these problems, with the libraries that they need where these are installed."""
+    from forge.config import resolve
+    from forge.domains import DOMAINS
+
+    name = problems[0].domain if problems else "python"
+    wanted = {module for problem in problems for module in problem.tests.get("modules", ())}
+    if wanted:
+        options["modules"] = {"numpy", *wanted}
+    return resolve(DOMAINS, name, "domain")(**options)
 
 
 def _judge_rows(source: Any, known: Any, domain: Any, output: Any, extract: bool) -> None:
@@ -330,15 +341,13 @@ def compare_command(before: str, after: str) -> None:
 def check_command(benchmark: str, problems: int, require: str) -> None:
     """Show what this host enforces, and judge answers whose verdict is known."""
     from forge import benchmarks, selftest
-    from forge.domains.python import PythonDomain
     from forge.errors import CheckFailed
     from forge.sandbox import probe
 
     for wall in probe():
         data.print(f"{'enforced' if wall.enforced else 'MISSING ':<9} {wall.name}: {wall.how}", markup=False)
     chosen = benchmarks.load(benchmark)
-    modules = {"numpy"}.union(*(problem.tests.get("modules", ()) for problem in chosen))
-    with PythonDomain(require=require, modules=modules) as domain:
+    with _domain(chosen, require=require) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
         result = selftest.run(domain, chosen[: problems or None], 0)
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)

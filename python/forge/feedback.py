@@ -35,6 +35,16 @@ def failed(test: str) -> str:
     return _line(f"{test} does not hold")
 
 
+def unequal(answer: str) -> str:
+    """An answer that is not the reference; the reference is not told."""
+    return _line(f"the answer {answer} is not right")
+
+
+def unstated() -> str:
+    """A solution that never says what its answer is."""
+    return "no answer is stated"
+
+
 def limit(what: str) -> str:
     """A program stopped at a limit: `time`, `memory` or `output`."""
     return f"stopped at the {what} limit"

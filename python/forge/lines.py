@@ -45,6 +45,7 @@ class Source:
         self.name = "standard input" if name == "-" else name
         self.failure: DataError | None = None
         self.unit = "line"
+        self._ahead: list[bytes] = []
         self._rows: list[Any] = []
         try:
             self._plain = _opened(name)
@@ -76,10 +77,18 @@ class Source:
         if self.unit == "entry":
             return
         number = 0
-        while line := self._line():
+        while line := self._ahead.pop() if self._ahead else self._line():
             number += 1
             if not line.isspace():
                 yield number, line
+
+    def first(self) -> bytes:
+        """The first line or row, which is still to come; empty where there is none."""
+        if self._rows:
+            return json.dumps(self._rows[0]).encode()
+        if self.unit == "line" and not self._ahead and (line := self._line()):
+            self._ahead.append(line)
+        return self._ahead[0] if self._ahead else b""
 
     def _line(self) -> bytes:
         """The next line, one byte too long if it was cut; empty at the end."""

@@ -32,8 +32,13 @@ _END = re.compile(r"^[ \t]*\[DONE\]|\[/?(?:ANSWER|CODE|PYTHON)\][ \t]*$", re.M)
 _BEGIN = re.compile(r"^[ \t]*\[(?:BEGIN|ANSWER|CODE|PYTHON)\][ \t]*\n", re.M)
 
 
+def has_tests(row: Any) -> bool:
+    """Whether a row says how its own answer is judged."""
+    return isinstance(row, Mapping) and any(key in row for key in ("tests", "test", "answer"))
+
+
 def problem(row: Any) -> Problem:
-    """The problem that a row with tests states: forge's own kind, HumanEval's, or anyone's.
+    """The problem that a row with tests states: forge's own kind, HumanEval's, anyone's, or one of mathematics.
 
     Raises:
         ValueError: a key is missing or not of its type, or there are no tests.
@@ -42,6 +47,8 @@ def problem(row: Any) -> Problem:
         raise ValueError(f"a row should be a JSON object, not {type(row).__name__}")
     if "domain" in row and "split" in row:
         return _own(row)
+    if "answer" in row and not ("tests" in row or "test" in row):
+        return _mathematical(row)
     prompt, entry_point, setup = (text_of(row, key, "") for key in ("prompt", "entry_point", "setup"))
     reference = prompt + text_of(row, "canonical_solution") if "canonical_solution" in row else ""
     reference = text_of(row, "reference", reference)
@@ -81,14 +88,20 @@ def _between_marks(completion: str) -> str:
 
 
 def check(found: Problem) -> Problem:
-    """The problem itself, if its tests can be made into work for the sandbox.
+    """The problem itself, if it has what its domain judges by.
 
     Raises:
-        ValueError: they have no form that forge knows, or a part is not of its type.
+        ValueError: its tests have no form that forge knows, or a part is not of its type.
     """
     tests = found.tests
+    if found.domain == "math":
+        if not text_of(tests, "answer", "").strip():
+            raise ValueError("has no answer: add tests.answer, a text")
+        return found
     if found.domain != DOMAIN:
-        raise ValueError(f"is of domain {found.domain!r}, not {DOMAIN!r}")
+        if not tests:
+            raise ValueError(f"has no tests: add what the domain {found.domain!r} judges by")
+        return found
     for key in ("entry_point", "setup", "completion", "oracle", "before", "after"):
         text_of(tests, key, "")
     if "tests" in tests:
@@ -124,6 +137,16 @@ def _is_call(call: Any) -> bool:
 
 def _is_case(case: Any) -> bool:
     return isinstance(case, Mapping) and all(isinstance(case.get(key), str) for key in ("stdin", "stdout"))
+
+
+def _mathematical(row: Mapping[str, Any]) -> Problem:
+    """A question with its answer, whole or, as in GSM8K, at the end of the worked one."""
+    answer = row["answer"]
+    worked = text_of({"answer": str(answer) if isinstance(answer, int | float) else answer}, "answer")
+    prompt = next((text_of(row, key) for key in ("problem", "question", "prompt") if key in row), "")
+    reference = next((text_of(row, key) for key in ("solution", "reference") if key in row), worked)
+    tests = {"answer": worked.rpartition("####")[2].strip()}
+    return Problem(identity(row), "math", "heldout", prompt, tests, reference)
 
 
 def _own(row: Mapping[str, Any]) -> Problem:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from forge.types import Adapter, Attempt, Completion, Pair, Problem, Prompt, Sampling, Verdict
+from forge.types import Adapter, Attempt, Completion, Outcome, Pair, Problem, Prompt, Sampling, Verdict
 
 UNJUDGED = "not judged"
 """The reason of a problem that forge failed to vet: it is owed, not rejected."""
@@ -18,6 +18,29 @@ UNJUDGED = "not judged"
 
 SHARED = "+shared-process"
 """How a verdict's `judge` ends where tests and program shared a process."""
+
+
+RIGHT = frozenset({Outcome.PASS})
+"""The outcomes of a completion that is right."""
+
+CUT = frozenset({Outcome.PASS, Outcome.TRUNCATED})
+"""Those of one that was cut."""
+
+WRONG = frozenset(Outcome) - {Outcome.PASS, Outcome.ERROR}
+"""Those of one that is wrong."""
+
+
+class Known(NamedTuple):
+    """A completion whose verdict is known in advance: which outcomes are right for it.
+
+    It answers `problem` where that is given, a variant of the one that was asked about.
+    """
+
+    kind: str
+    completion: str
+    outcomes: frozenset[Outcome]
+    finish: str = "stop"
+    problem: Problem | None = None
 
 
 class Judge(Protocol):
@@ -49,6 +72,18 @@ class Domain(Judge, Protocol):
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms of a prompt and an answer (either may be empty): sharing one means the same problem."""
+        ...
+
+
+class Tested(Judge, Protocol):
+    """A judge that can be tested, since its domain knows answers with their verdicts."""
+
+    def known(self, problem: Problem) -> Iterator[Known]:
+        """Completions for a problem whose verdict is known, made from its reference."""
+        ...
+
+    def mutants(self, problems: Sequence[Problem], seed: int) -> list[list[str]]:
+        """For each problem, completions that differ from its reference in one place: at least one is wrong."""
         ...
 
 

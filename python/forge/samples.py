@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from forge import payload
+from forge.lines import parsed
 from forge.payload import DOMAIN, identity, name_of, text_of
 from forge.types import Attempt, Problem, from_row
 
@@ -65,6 +66,15 @@ def each(row: Any) -> Iterator[Any]:
         yield row
 
 
+def stated(line: bytes) -> list[Problem]:
+    """The problem that a line of samples states itself; empty where it states none."""
+    try:
+        row = next(each(parsed(line)))
+        return [payload.problem(row)] if payload.has_tests(row) else []
+    except (ValueError, RecursionError, StopIteration):
+        return []
+
+
 def _texts(found: Any) -> Iterator[str]:
     """The texts in lists of lists, in order."""
     if isinstance(found, str):
@@ -100,21 +110,22 @@ def sample(row: Any, problems: Mapping[str, Problem], extract: bool = False) -> 
         attempt = from_row(Attempt, row)
         return Sample(_named(attempt.problem_id, problems), attempt, (), True, attempt.problem_id, attempt.id)
     task, number = name_of(row.get("task_id")), name_of(row.get("id"))
-    if "tests" in row or "test" in row:
-        stated = payload.check(payload.problem(row))
+    named = problems and "task_id" in row and "tests" not in row and "test" not in row
+    if payload.has_tests(row) and not named:
+        found = payload.check(payload.problem(row))
     elif "task_id" not in row:
         raise ValueError("has neither tests nor a task_id")
     else:
-        stated = _named(identity(row), problems)
+        found = _named(identity(row), problems)
     for key in _PROGRAMS:
-        if key in row:
-            attempt = _attempt(stated.id, "", _finish(row))
-            return Sample(stated, attempt, (text_of(row, key),), False, task, number)
+        if key in row and found.domain == DOMAIN:
+            attempt = _attempt(found.id, "", _finish(row))
+            return Sample(found, attempt, (text_of(row, key),), False, task, number)
     for key in ("completion", "response"):
         if key in row:
-            attempt = _attempt(stated.id, text_of(row, key), _finish(row))
-            given, unfinished = ((), True) if key == "response" else payload.official(stated, attempt.completion)
-            return Sample(stated, attempt, given, extract or unfinished, task, number)
+            attempt = _attempt(found.id, text_of(row, key), _finish(row))
+            given, open_ended = ((), True) if key == "response" else payload.official(found, attempt.completion)
+            return Sample(found, attempt, given, extract or open_ended, task, number)
     raise ValueError("has no source, solution or completion")
 
 

@@ -11,17 +11,14 @@ no model and no domain, and never raises because of what a program does.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from forge import _core
+from forge import _core, installed
 from forge.errors import SandboxError
 from forge.forms import Call, Case, Command, Job, Limits
 from forge.types import Outcome
@@ -149,7 +146,9 @@ class Sandbox:
             beside Python's library and the system's shared libraries. A directory of installed packages that one
             of them lies in is shown whole.
         modules: installed modules that programs may import beyond the standard library, with those that
-            they need themselves: `("numpy",)`, `("pandas", "numpy", "dateutil", "pytz", "six")`.
+            they need themselves: `("numpy",)`, `("pandas", "numpy", "dateutil", "pytz", "six")`. They are loaded
+            once for all programs. A module of a package, `"scipy.stats"`, is loaded too, and all of the package
+            can be read.
 
     Raises:
         SandboxError: this host gives less isolation than required, no worker can be started, a module is not
@@ -174,7 +173,7 @@ class Sandbox:
         self.limits = limits
         self.workers = workers if workers is not None else len(os.sched_getaffinity(0))
         self._readable = _shown(readable)
-        library, covered = _library()
+        library, covered = installed.library()
         try:
             self._core = _core.Supervisor(
                 program=getattr(sys, "_base_executable", None) or sys.executable,
@@ -190,7 +189,7 @@ class Sandbox:
                 allow_shared=allow_shared,
                 limits=_numbers(limits),
                 modules=list(modules),
-                packages=_packages(modules),
+                packages=installed.packages(modules),
             )
         except RuntimeError as error:
             raise SandboxError(
@@ -325,36 +324,6 @@ def _execution(facts: dict[str, Any], position: int) -> Execution:
     facts["failures"] = tuple(Failure(test, *texts) for test, texts in facts["failures"])
     facts["values"] = tuple(Probe(*parts) for parts in facts.pop("probes"))
     return Execution(**facts)
-
-
-def _packages(modules: Sequence[str]) -> list[str]:
-    """The files and directories that installed modules consist of, compiled libraries beside them included."""
-    found = []
-    for name in modules:
-        spec = importlib.util.find_spec(name) if name.isidentifier() else None
-        if spec is None or not spec.origin:
-            raise SandboxError(f"no module {name!r} is installed here", hint=f"pip install {name}, or leave it out")
-        places = spec.submodule_search_locations
-        place = Path(next(iter(places)) if places else spec.origin)
-        libraries = place.parent / f"{name}.libs"
-        found += [str(path) for path in (place, libraries) if path.exists()]
-    return found
-
-
-def _library() -> tuple[list[str], list[str]]:
-    """What of the interpreter's installation candidates may read, and what inside it stays empty."""
-    names = {"installed_base": sys.base_prefix, "base": sys.base_prefix, "platbase": sys.base_exec_prefix}
-    names["installed_platbase"] = sys.base_exec_prefix
-    readable = {sysconfig.get_path(key, vars=names) for key in ("stdlib", "platstdlib")}
-    shared = sysconfig.get_config_var("LIBDIR")
-    files = []
-    if shared and sysconfig.get_config_var("Py_ENABLE_SHARED"):
-        files = [str(path) for path in Path(shared).glob("libpython*.so*")]
-    covered = [os.path.join(path, name) for path in readable for name in ("site-packages", "dist-packages")]
-    covered += ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages"]
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    covered += [f"/usr/local/lib/{version}/{name}" for name in ("site-packages", "dist-packages")]
-    return sorted(readable) + sorted(files), covered
 
 
 _ATTEMPTS: dict[str, str] = {

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 
 from forge import payload
-from forge.benchmarks.rows import Row, problems_of, published
+from forge.benchmarks.rows import Row, problems_of, rows
 from forge.payload import DOMAIN, text_of
 from forge.types import Problem
 
@@ -33,7 +33,7 @@ def full() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(HUB, FILE, split=VERSION), problem, "BigCodeBench")
+    return problems_of(rows("BigCodeBench", HUB, VERSION, FILE), problem, "BigCodeBench")
 
 
 def hard() -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def hard() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(HARD_HUB, HARD_FILE, split=VERSION), problem, "BigCodeBench-Hard")
+    return problems_of(rows("BigCodeBench-Hard", HARD_HUB, VERSION, HARD_FILE), problem, "BigCodeBench-Hard")
 
 
 def states(row: Row) -> bool:

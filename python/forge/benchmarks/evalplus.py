@@ -16,7 +16,7 @@ from typing import Any
 
 from forge import payload
 from forge.benchmarks.mbpp import asked, called, texts_of
-from forge.benchmarks.rows import Row, problems_of, published
+from forge.benchmarks.rows import Row, problems_of, rows
 from forge.payload import DOMAIN, text_of
 from forge.types import Problem
 
@@ -44,7 +44,7 @@ def humaneval() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(HUMANEVAL_HUB, HUMANEVAL_FILE), problem, "HumanEval+")
+    return problems_of(rows("HumanEval+", HUMANEVAL_HUB, "test", HUMANEVAL_FILE), problem, "HumanEval+")
 
 
 def mbpp() -> Iterator[Problem]:
@@ -53,7 +53,7 @@ def mbpp() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(MBPP_HUB, MBPP_FILE), problem, "MBPP+")
+    return problems_of(rows("MBPP+", MBPP_HUB, "test", MBPP_FILE), problem, "MBPP+")
 
 
 def states(row: Row) -> bool:

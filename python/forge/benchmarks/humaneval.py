@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forge import payload
-from forge.benchmarks.rows import problems_of, published
+from forge.benchmarks.rows import problems_of, rows
 from forge.types import Problem
 
 HUB = "openai/openai_humaneval"
@@ -25,4 +25,4 @@ def problems() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(HUB, FILE), payload.problem, "HumanEval")
+    return problems_of(rows("HumanEval", HUB, "test", FILE), payload.problem, "HumanEval")

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forge.benchmarks.rows import Row, problems_of, published
+from forge.benchmarks.rows import Row, problems_of, rows
 from forge.payload import DOMAIN, identity, text_of
 from forge.types import Problem
 
@@ -46,7 +46,7 @@ def problems() -> Iterator[Problem]:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
     files = f"hf://datasets/{HUB}/*.jsonl"
-    return problems_of(published("json", FILE, split="train", data_files=files), problem, "LiveCodeBench")
+    return problems_of(rows("LiveCodeBench", "json", "train", FILE, data_files=files), problem, "LiveCodeBench")
 
 
 def states(row: Row) -> bool:

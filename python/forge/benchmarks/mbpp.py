@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from forge import extract
-from forge.benchmarks.rows import Row, problems_of, published
+from forge.benchmarks.rows import Row, problems_of, rows
 from forge.payload import DOMAIN, text_of
 from forge.types import Problem
 
 HUB = "google-research-datasets/mbpp"
 FILE, SANITIZED = "mbpp/mbpp.jsonl", "mbpp/sanitized-mbpp.json"
+_ALL = "train+test+validation+prompt"
 SPLITS = {"prompt": range(1, 11), "test": range(11, 511), "validation": range(511, 601), "train": range(601, 975)}
 """The published splits, by task number."""
 
@@ -35,7 +36,7 @@ def full() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    return problems_of(published(HUB, FILE, config="full", split="train+test+validation+prompt"), problem, "MBPP")
+    return problems_of(rows("MBPP", HUB, _ALL, FILE, "full"), problem, "MBPP")
 
 
 def sanitized() -> Iterator[Problem]:
@@ -44,8 +45,8 @@ def sanitized() -> Iterator[Problem]:
     Raises:
         DataError: the rows are neither in FORGE_DATA nor to be had from the hub.
     """
-    rows = published(HUB, SANITIZED, config="sanitized", split="train+test+validation+prompt")
-    return problems_of(rows, problem, "sanitized MBPP")
+    found = rows("sanitized MBPP", HUB, _ALL, SANITIZED, "sanitized")
+    return problems_of(found, problem, "sanitized MBPP")
 
 
 def test() -> Iterator[Problem]:

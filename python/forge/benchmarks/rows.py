@@ -1,4 +1,4 @@
-"""Where a benchmark's published rows come from: a file below FORGE_DATA, else the hub by name, else nowhere.
+"""Rows of public benchmarks: from the folder in FORGE_DATA where that has them, else from the hub by name.
 
 Nothing is ever stored: the hub's own cache is the only copy that a connected machine keeps.
 """
@@ -18,7 +18,42 @@ Row = Mapping[str, Any]
 Stated = TypeVar("Stated")
 
 
-def problems_of(rows: Iterable[Row], state: Callable[[Row], Problem], name: str) -> Iterator[Problem]:
+def rows(
+    title: str, hub: str, split: str, place: str, configuration: str | None = None, **options: Any
+) -> list[Mapping[str, Any]]:
+    """The rows of a split; `place` is where its file lies in the folder: JSONL or a JSON list, gzipped or not.
+
+    Raises:
+        DataError: they are neither in FORGE_DATA nor to be had from the hub.
+    """
+    folder = os.environ.get("FORGE_DATA")
+    if folder and (path := Path(folder) / place).exists():
+        return states_in(str(path), lambda row: row)
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        hint = f"set FORGE_DATA to a folder that has {place}, or pip install forge[data]"
+        raise DataError(f"{title} is not on this machine", hint) from None
+    try:
+        return [dict(row) for row in load_dataset(hub, configuration, split=split, **options)]
+    except Exception as failure:
+        hint = f"check the network, or set FORGE_DATA to a folder that has {place}"
+        raise DataError(f"cannot get {hub} from the hub: {failure}", hint) from failure
+
+
+def text(row: Mapping[str, Any], *names: str) -> str:
+    """The text in the first of these columns that a row has.
+
+    Raises:
+        DataError: it has none of them.
+    """
+    for name in names:
+        if row.get(name) is not None:
+            return str(row[name])
+    raise DataError(f"a row has none of the columns {', '.join(names)}", "check that the file is the benchmark's own")
+
+
+def problems_of(rows: Iterable[Row], state: Callable[[Row], Problem], title: str) -> Iterator[Problem]:
     """The problems that rows state.
 
     Raises:
@@ -28,41 +63,8 @@ def problems_of(rows: Iterable[Row], state: Callable[[Row], Problem], name: str)
         try:
             yield state(row)
         except ValueError as failure:
-            raise DataError(f"{name}, row {number}: {failure}", "the published columns may have changed") from failure
-
-
-def published(hub: str, path: str = "", *, config: str = "", split: str = "test", **options: Any) -> list[Row]:
-    """All rows: of the file at `path` below FORGE_DATA where that is set and the file is there, else of the hub.
-
-    Raises:
-        DataError: they can be had from neither.
-    """
-    folder = os.environ.get("FORGE_DATA")
-    file = Path(folder) / path if folder and path else None
-    if file is not None and file.exists():
-        return rows_in(str(file))
-    try:
-        from datasets import load_dataset
-    except ImportError:
-        hint = "pip install forge[data] to have it from the hub by name"
-        if path:
-            hint = f"set FORGE_DATA to a folder that holds {path}, or {hint}"
-        raise DataError(f"{hub} is not on this machine", hint) from None
-    arguments = [hub, config] if config else [hub]
-    try:
-        return [dict(row) for row in load_dataset(*arguments, split=split, **options)]
-    except Exception as failure:
-        hint = "check the network" + (", or set FORGE_DATA" if path else "")
-        raise DataError(f"cannot get {hub} from the hub: {failure}", hint) from failure
-
-
-def rows_in(name: str) -> list[Row]:
-    """The rows of a JSONL file or a JSON list, gzipped or not.
-
-    Raises:
-        DataError: it cannot be read, or a row is no JSON object.
-    """
-    return states_in(name, lambda row: row)
+            hint = "check that the rows are the benchmark's own"
+            raise DataError(f"{title}, row {number}: {failure}", hint) from failure
 
 
 def states_in(name: str, state: Callable[[Row], Stated]) -> list[Stated]:

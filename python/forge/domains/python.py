@@ -21,9 +21,9 @@ from itertools import count
 from typing import Any
 
 from forge import extract, feedback
-from forge.domains import jobs, libraries
+from forge.domains import jobs, known_programs, libraries
 from forge.domains.jobs import Jobs, Unready
-from forge.protocols import SHARED, UNJUDGED
+from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 
@@ -251,6 +251,10 @@ class PythonDomain:
         verdicts |= {problem.id: problem for problem, _ in passing(stronger, "nondeterministic")}
         for problem in problems:
             yield verdicts[problem.id]
+
+    def known(self, problem: Problem) -> Iterator[Known]:
+        """Completions whose verdict is known: the reference in several wrappings, and what must not pass."""
+        return known_programs.known(problem)
 
     def mutants(self, problems: Sequence[Problem], seed: int) -> list[list[str]]:
         """For each problem, programs that differ from its reference in one token."""
