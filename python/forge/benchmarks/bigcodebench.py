@@ -24,6 +24,9 @@ FILE, HARD_FILE = "bigcodebench/BigCodeBench.jsonl", "bigcodebench/BigCodeBench-
 VERSION = "v0.1.4"
 """The hub has versions as splits; this is the one that current scores are on."""
 
+_TOGETHER = "in_one_process"
+"""A constant of the program that its tests name: such tests run in one process with it."""
+
 _QUOTED = re.compile(r"['\"]([A-Za-z_]\w*)[\w.]*['\"]")
 
 
@@ -61,7 +64,8 @@ def problem(row: Row) -> Problem:
         "entry_point": text_of(row, "entry_point"),
         # The official program ends in the tests, which thus have the program's imports.
         "setup": text_of(row, "code_prompt", prompt) + "\n    pass\n",
-        "asserts": [text_of(row, "test")],
+        "asserts": [f"{_TOGETHER}\n{text_of(row, 'test')}"],
+        "after": f"\n\n{_TOGETHER} = True\n",
         "completion": "continues",
         "beside": True,
         "modules": libraries(row.get("libs")),
