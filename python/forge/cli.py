@@ -293,7 +293,9 @@ def _judge_rows(source: Any, known: Any, domain: Any, output: Any, extract: bool
         sys.exit(0)
     finally:
         count = len({problem.id for problem in known.values()})
-        talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation, count), markup=False)
+        talk.print(
+            judge.summary(output, time.monotonic() - began, domain.box.isolation, count), markup=False, soft_wrap=True
+        )
     if errors := output.outcomes["error"]:
         raise CheckFailed(f"{errors} of {output.rows} rows could not be judged", "their `detail` says why")
 

@@ -32,9 +32,7 @@ _COMPOUND = re.compile(r"^(?:for|while|if|try|with)\b.*:[ \t]*(?:#.*)?$|^[a-z_]\
 _GUARD = re.compile(r"^if[ \t]+__name__\b")
 _GOES_ON = re.compile(r"^(?:else|elif|except|finally)\b|^[)\]}]")
 _OPENS = re.compile(r":[ \t]*(?:#[^\n]*)?$")
-_DANGLES = re.compile(
-    r"(?:[-+*/%&|^=<>,:(\[{@]|\b(?:and|or|not|in|is|def|class|if|elif|for|while|import|from|lambda))$"
-)
+_DANGLES = re.compile(r"(?:[-+*/%&|^=<,:(\[{@]|\b(?:and|or|not|in|is|def|class|if|elif|for|while|import|from|lambda))$")
 _STATEMENT = re.compile(r"(?:return|if|for|while|try|with|[A-Za-z_][\w.]*(?:\[[^\]]*\])?[ \t]*[-+*/|&]?=)(?=\W)")
 
 
