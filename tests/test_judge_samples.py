@@ -63,7 +63,7 @@ def test_a_completion_of_humaneval_is_what_follows_the_prompt_unless_extraction_
         BODY.strip(): ("invalid", "pass"),
         "    return (math.pi *": ("truncated", "truncated"),
         "    return 3 * r": ("fail", "fail"),
-        "\ufeff\u202e": ("invalid", "invalid"),
+        "\ufeff\u202e": ("invalid", "fail"),
     }
     samples = [{"task_id": 0, "completion": text} for text in texts]
     official = judged(tmp_path, samples, "--problems", problems)

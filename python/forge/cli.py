@@ -234,12 +234,13 @@ _stage("report", "Score what was measured and write scores.json and report.html.
 @click.option("--workers", type=click.IntRange(0), default=0, show_default="one a processor")
 @click.option("--require", type=click.Choice(LEVELS), default="full", show_default=True, help="The least isolation.")
 @click.option("--allow-shared", is_flag=True, help="Let tests share a process with a program they cannot leave.")
+@click.option("--module", "modules", multiple=True, metavar="NAME", help="A library that programs may import, too.")
 @click.option("--wall", default=10.0, show_default=True, metavar="SECONDS", help="Wall time of one program.")
 @click.option("--cpu", default=5.0, show_default=True, metavar="SECONDS", help="CPU time of one program.")
 @click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory of one program.")
 def judge_command(
     file: str, problems: str | None, benchmark: str | None, extract: bool, out: Path | None, resume: bool,
-    workers: int, require: str, allow_shared: bool, wall: float, cpu: float, memory: int,
+    workers: int, require: str, allow_shared: bool, modules: tuple[str, ...], wall: float, cpu: float, memory: int,
 ) -> None:  # fmt: skip
     """Judge each program in FILE, rows of JSON, gzipped or not, or - for standard input.
 
@@ -258,19 +259,21 @@ def judge_command(
         known = _known(problems, benchmark)
         asked = list(known.values()) or samples.stated(source.first())
         with (
-            _domain(asked, workers=workers, require=require, limits=limits, allow_shared=allow_shared) as domain,
+            _domain(
+                asked, modules, workers=workers, require=require, limits=limits, allow_shared=allow_shared
+            ) as domain,
             lines.Output(out, resume, {name: problem.id for name, problem in known.items()}) as output,
         ):
             _judge_rows(source, known, domain, output, extract)
 
 
-def _domain(problems: list[Any], **options: Any) -> Any:
-    """The domain of these problems, with the libraries that they need where these are installed."""
+def _domain(problems: list[Any], modules: tuple[str, ...] = (), **options: Any) -> Any:
+    """The domain of these problems, with the libraries that they and the user name where these are installed."""
     from forge.config import resolve
     from forge.domains import DOMAINS
 
     name = problems[0].domain if problems else "python"
-    wanted = {module for problem in problems for module in problem.tests.get("modules", ())}
+    wanted = {*modules, *(module for problem in problems for module in problem.tests.get("modules", ()))}
     if wanted:
         options["modules"] = {"numpy", *wanted}
     return resolve(DOMAINS, name, "domain")(**options)

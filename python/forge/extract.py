@@ -31,8 +31,13 @@ _CONSTANT = re.compile(r"^[A-Za-z_]\w*[ \t]*=[^=]")
 _COMPOUND = re.compile(r"^(?:for|while|if|try|with)\b.*:[ \t]*(?:#.*)?$|^[a-z_]\w*(?:\.\w+)+\(.*\)[ \t]*$")
 _GUARD = re.compile(r"^if[ \t]+__name__\b")
 _GOES_ON = re.compile(r"^(?:else|elif|except|finally)\b|^[)\]}]")
+_REMARK = re.compile(r"#[^'\"\n]*$")
+_TABS = re.compile(r"^\t+")
 _OPENS = re.compile(r":[ \t]*(?:#[^\n]*)?$")
 _DANGLES = re.compile(r"(?:[-+*/%&|^=<,:(\[{@]|\b(?:and|or|not|in|is|def|class|if|elif|for|while|import|from|lambda))$")
+_LONGEST = 1 << 20
+"""No program that a model wrote has more characters; what has is taken as it stands."""
+
 _STATEMENT = re.compile(r"(?:return|if|for|while|try|with|[A-Za-z_][\w.]*(?:\[[^\]]*\])?[ \t]*[-+*/|&]?=)(?=\W)")
 
 
@@ -50,9 +55,11 @@ def lines(text: str) -> list[Line]:
 
 def unfinished(text: str) -> bool:
     """Whether a program seems to end in the middle: of a string, a bracket, a statement or a block."""
+    if len(text) > _LONGEST:
+        return False
     found, inner = _scanned(text.rstrip())
     code = [line.text for line in found if line.inner or not line.text.lstrip().startswith("#")]
-    return bool(code) and (inner or _DANGLES.search(code[-1].rstrip()) is not None)
+    return bool(code) and (inner or _DANGLES.search(_REMARK.sub("", code[-1]).rstrip()) is not None)
 
 
 def _scanned(text: str) -> tuple[list[Line], bool]:
@@ -135,6 +142,8 @@ def program(prompt: str, entry_point: str, completion: str, *, cut: bool = False
     available), come in one fence of several, lack either fence, or be followed by chatter. A prompt in words is
     no part of the program; without an `entry_point` the program is all the code there is.
     """
+    if len(completion) > _LONGEST:
+        return completion
     text = without_special_tokens(completion.replace("\r\n", "\n").replace("\r", "\n"))
     text = _chosen(prompt, entry_point, text)
     if not text.strip():
@@ -229,12 +238,15 @@ def _code(text: str, entry_point: str, cut: bool) -> str:
 def _pieces(text: str) -> list[list[str]]:
     """The lines of each top-level statement, with what belongs to it."""
     found: list[list[str]] = []
+    decorators = False
     for line in lines(text):
         flush = not line.inner and line.text[:1] not in ("", " ", "\t") and not _GOES_ON.match(line.text)
-        if not found or (flush and not all(above.startswith("@") for above in found[-1])):
+        if not found or (flush and not decorators):
             found.append([line.text])
+            decorators = line.text.startswith("@")
         else:
             found[-1].append(line.text)
+            decorators = decorators and line.text.startswith("@")
     return [piece for piece in found if any(line.strip() for line in piece)]
 
 
@@ -242,6 +254,9 @@ def _body(prompt: str, text: str, cut: bool) -> str:
     """The stub and the indented lines that continue it, with helpers that follow."""
     complete = 0
     kept: list[str] = []
+    if text.lstrip("\n").startswith("\t") and "\n    " in prompt:
+        # A stub with spaces can only go on with spaces.
+        text = "\n".join(line.text if line.inner else _TABS.sub(_spaces, line.text) for line in lines(text)) + "\n"
     for line in lines(text) if _closed(prompt) else lines(prompt + text)[len(lines(prompt)) :]:
         if not line.inner and line.text[:1] not in ("", " ", "\t"):
             if not _KEPT.match(line.text):
@@ -250,6 +265,10 @@ def _body(prompt: str, text: str, cut: bool) -> str:
             complete = len(kept)
         kept.append(line.text)
     return prompt + "\n".join(kept[:complete] if cut and complete else kept).rstrip()
+
+
+def _spaces(tabs: re.Match[str]) -> str:
+    return "    " * len(tabs[0])
 
 
 @lru_cache(maxsize=256)

@@ -28,7 +28,7 @@ from forge.types import Problem, from_row
 DOMAIN = "python"
 FORMS = ("asserts", "calls", "cases", "inputs")
 
-_END = re.compile(r"^[ \t]*\[DONE\]|\[/?(?:ANSWER|CODE|PYTHON)\][ \t]*$", re.M)
+_END = re.compile(r"\[DONE\]|\[/(?:ANSWER|CODE|PYTHON)\]")
 _BEGIN = re.compile(r"^[ \t]*\[(?:BEGIN|ANSWER|CODE|PYTHON)\][ \t]*\n", re.M)
 
 
