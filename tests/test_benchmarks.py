@@ -239,3 +239,12 @@ def test_what_cannot_be_carried_is_judged_as_the_official_grader_would(domain: P
     assert outcomes(domain, problem, lazy, lazy.replace("int, xs", "abs, [3]")) == ["pass", "refused"]
     compared = {"entry_point": "f", "asserts": ["xs = [2, 1]\nassert f(xs) in ([2, 1], (1, 2)) and sorted(xs)"]}
     assert outcomes(domain, Problem("q", "python", "heldout", "", compared, ""), lazy) != ["pass"]
+
+
+def test_a_program_may_use_what_its_tests_import(domain: PythonDomain) -> None:
+    row = {"task_id": 1, "prompt": "Area.", "code": "import math\ndef area(r):\n    return math.pi * r * r\n",
+           "test_imports": ["import math"], "test_list": ["assert math.isclose(area(1), math.pi)"]}  # fmt: skip
+    problem = mbpp.problem(row)
+    careless = "def area(r):\n    return math.pi * r * r\n"
+    assert outcomes(domain, problem, problem.reference, careless) == ["pass", "pass"]
+    assert outcomes(domain, mbpp.problem({**row, "test_imports": []}), careless) == ["fail"]

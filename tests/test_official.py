@@ -20,7 +20,7 @@ from forge.domains.python import PythonDomain
 from forge.sandbox import Limits
 from forge.types import Attempt, Outcome, Problem
 
-STEP = int(os.environ.get("FORGE_OFFICIAL_STEP", "20"))
+STEP = int(os.environ.get("FORGE_OFFICIAL_STEP", "32"))
 """Every how manieth problem is taken; 1 takes a few minutes."""
 
 SUFFIXES = (

@@ -19,6 +19,7 @@ Nothing here executes or parses code. Whatever is wrong with a row is a ValueErr
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ DOMAIN = "python"
 FORMS = ("asserts", "calls", "cases", "inputs")
 
 _END = re.compile(r"\[DONE\]|\[/(?:ANSWER|CODE|PYTHON)\]")
+_IMPORT = re.compile(r"^(?:import|from)[ \t]+(\w+)[^\n;(\\#]*$", re.M)
 _BEGIN = re.compile(r"^[ \t]*\[(?:BEGIN|ANSWER|CODE|PYTHON)\][ \t]*\n", re.M)
 
 
@@ -60,8 +62,14 @@ def problem(row: Any) -> Problem:
     setup, asserts = _checked(test, prompt, entry_point, setup)
     tests = {"entry_point": entry_point, "setup": setup, "asserts": asserts}
     if extract.defines(test, "check") and extract.is_stub(prompt, entry_point):
-        tests["completion"] = "continues"
+        tests |= {"completion": "continues", **lent(test)}
     return Problem(identity(row), DOMAIN, "heldout", prompt, tests, reference)
+
+
+def lent(code: str) -> dict[str, str]:
+    """What tests lend to the program where official graders run both as one: their imports, as `after`."""
+    found = [match.group() for match in _IMPORT.finditer(code) if match.group(1) in sys.stdlib_module_names]
+    return {"after": "\n\n" + "\n".join(dict.fromkeys(found)) + "\n"} if found else {}
 
 
 def official(problem: Problem, completion: str) -> tuple[tuple[str, ...], bool]:

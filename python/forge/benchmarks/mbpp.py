@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from forge import extract
 from forge.benchmarks.rows import Row, problems_of, rows
-from forge.payload import DOMAIN, text_of
+from forge.payload import DOMAIN, lent, text_of
 from forge.types import Problem
 
 HUB = "google-research-datasets/mbpp"
@@ -98,6 +98,7 @@ def problem(row: Row) -> Problem:
         "setup": "\n".join(part for part in setup if part),
         "asserts": asserts,
         "completion": "program",
+        **lent("\n".join([*setup, *asserts])),
         **({"beside": True} if name.rpartition("/")[2] in map(str, _BESIDE) else {}),
     }
     words = text_of(row, "text" if "text" in row else "prompt")
