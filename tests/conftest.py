@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from forge.domains.math import MathDomain
 
 # Before torch is loaded: its waiting threads would otherwise starve the processes beside it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,6 +43,15 @@ def benchmark_data() -> Path:
     if not DATA or not Path(DATA).is_dir():
         pytest.skip("FORGE_DATA names no folder with benchmark data")
     return Path(DATA)
+
+
+@pytest.fixture(scope="session")
+def mathematics() -> Iterator[MathDomain]:
+    """The judge of answers in mathematics: one for all tests, since it takes seconds to start."""
+    from forge.domains.math import MathDomain
+
+    with MathDomain() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

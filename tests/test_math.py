@@ -22,8 +22,13 @@ from math_cases import EQUAL, UNEQUAL
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[MathDomain]:
-    with MathDomain() as opened:
+def domain(mathematics: MathDomain) -> MathDomain:
+    return mathematics
+
+
+@pytest.fixture(scope="module")
+def guessing() -> Iterator[MathDomain]:
+    with MathDomain(workers=1, fallback="last number") as opened:
         yield opened
 
 
@@ -71,6 +76,19 @@ def test_running_into_a_limit_is_told_apart_from_being_wrong(domain: MathDomain)
     [verdict] = verdicts(domain, [(f"\\boxed{{{endless[0]}}}", endless[1])])
     assert verdict.outcome in (Outcome.TIMEOUT, Outcome.MEMORY)
     assert verdict.feedback.startswith("stopped at the")
+
+
+def test_numbers_and_texts_of_any_length_are_judged(domain: MathDomain) -> None:
+    texts = [
+        "9" * 5000,
+        "1" + "0" * 4000,
+        "9" * 4000 + "\\times 10^{300}",
+        "\\boxed{" * 1000,
+        "x" * 100_000,
+        "\ud800" * 99,
+    ]
+    found = verdicts(domain, [(f"\\boxed{{{text}}}" + text, "1") for text in texts])
+    assert not {verdict.outcome for verdict in found} & {Outcome.PASS, Outcome.ERROR}
 
 
 def test_text_that_would_do_something_if_it_were_evaluated_does_nothing(domain: MathDomain, tmp_path: Path) -> None:
@@ -138,10 +156,9 @@ def test_an_answer_that_is_not_stated_is_not_guessed(domain: MathDomain, complet
     assert verdict.outcome is Outcome.TRUNCATED
 
 
-def test_the_last_number_counts_only_where_it_is_asked_for_and_the_judge_says_so() -> None:
+def test_the_last_number_counts_only_where_it_is_asked_for_and_the_judge_says_so(guessing: MathDomain) -> None:
     assert last_number("first 3, then 1,234.5.") == "1,234.5"
-    with MathDomain(workers=1, fallback="last number") as guessing:
-        [guessed, said] = verdicts(guessing, [("That makes 18 in all.", "18"), ("The answer is 5, not 18", "18")])
+    [guessed, said] = verdicts(guessing, [("That makes 18 in all.", "18"), ("The answer is 5, not 18", "18")])
     assert (guessed.outcome, said.outcome) == (Outcome.PASS, Outcome.FAIL)
     assert "+last-number+" in guessed.judge
     with pytest.raises(ConfigError, match="no fall-back 'any'"):
@@ -202,6 +219,7 @@ def test_layout_does_not_matter(answer: str, layout: str) -> None:
 
 @given(any_text)
 def test_every_text_that_is_not_blank_equals_itself(text: str) -> None:
+    assert normal.behaviour(text) == normal.behaviour(text)
     assert normal.decided(text, text) is bool(text.strip())
 
 
@@ -227,20 +245,19 @@ def test_algebra_is_reflexive_and_symmetric(domain: MathDomain) -> None:
     assert [pair for pair, got, want in zip(pairs, found, wanted, strict=True) if got != want] == []
 
 
-def test_the_self_test_holds_and_catches_a_judge_that_guesses(domain: MathDomain) -> None:
+def test_the_self_test_holds_and_catches_a_judge_that_guesses(domain: MathDomain, guessing: MathDomain) -> None:
     problems = [
         problem(answer, f"Of 7 and {n}, what?") for n, answer in enumerate(["12", "1234", "\\frac{3}{4}", "x+1"], 40)
     ]
     assert selftest.run(domain, problems, 0).misses == []
-    with MathDomain(workers=1, fallback="last number") as guessing:
 
-        class Careless:
-            version = "careless"
-            known = domain.known
-            mutants = domain.mutants
-            judge = guessing.judge
+    class Careless:
+        version = "careless"
+        known = domain.known
+        mutants = domain.mutants
+        judge = guessing.judge
 
-        misses = selftest.run(Careless(), problems, 0).misses
+    misses = selftest.run(Careless(), problems, 0).misses
     assert any("never stated" in miss for miss in misses)
 
 

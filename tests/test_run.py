@@ -84,6 +84,24 @@ def test_every_pair_comes_from_a_failed_and_a_passing_attempt_at_its_problem(who
         assert problem_of[pair["chosen_id"]] == problem_of[pair["rejected_id"]] == pair["problem_id"]
 
 
+def test_a_run_that_differs_in_later_stages_takes_over_the_attempts_of_another(
+    whole: tuple[Path, str, float], tmp_path: Path
+) -> None:
+    folder, out = whole[0], tmp_path / "other"
+    arms = ("--set", "controls.names=[]", "--set", "controls.teacher=false")
+    finish(start(out, "--reuse", str(folder), *arms, "--set", "mine.merge=none", "--set", "mine.limit=4"))
+    ours, theirs = rows(out), rows(folder)
+    for name in ("attempts.jsonl", "problems.jsonl", "proposals/attempts.jsonl", "eval/base/sampled/verdicts.jsonl"):
+        assert ours[name] == theirs[name]
+    assert len(ours["pairs.jsonl"]) == 8
+    assert {json.loads(row)["flaw"] for row in ours["pairs.jsonl"]} <= {"logic", "format", "other"}
+    refused = start(tmp_path / "third", "--reuse", str(folder), "--set", "attempt.samples=9")
+    said = refused.communicate(timeout=60)[1]
+    assert refused.returncode == 2
+    assert "attempt.samples = 4, not 9" in " ".join(said.split())
+    assert not (tmp_path / "third" / "attempts.jsonl").exists()
+
+
 def test_a_run_started_again_does_nothing_and_says_the_same(whole: tuple[Path, str, float]) -> None:
     folder, printed, _ = whole
     before = {path: path.read_bytes() for path in folder.rglob("*.jsonl")}

@@ -123,7 +123,15 @@ def test_an_ordinary_user_gets_full_isolation(tmp_path):
     package = tmp_path / "forge"
     package.mkdir()
     home = Path(_core.__file__).parent
-    for name in ("__init__.py", "errors.py", "forms.py", "types.py", "sandbox.py", Path(_core.__file__).name):
+    for name in (
+        "__init__.py",
+        "errors.py",
+        "forms.py",
+        "installed.py",
+        "types.py",
+        "sandbox.py",
+        Path(_core.__file__).name,
+    ):
         (package / name).write_bytes((home / name).read_bytes())
     for folder in (tmp_path, package, *tmp_path.parents[:3]):
         folder.chmod(0o755)

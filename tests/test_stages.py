@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forge import attempt, controls, mine, propose, stream
+from forge import attempt, controls, propose, stream
+from forge.decontaminate import Heldout
 from forge.errors import GeneratorError
 from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, render
 from forge.store import Rows
@@ -107,59 +108,6 @@ def test_errors_and_verdicts_of_an_older_judge_are_owed_again() -> None:
     assert [a.id for a in stream.owed(tried, there, "j-1")] == ["1", "2", "3"]
 
 
-def mined(outcomes: dict[str, str], per_problem: int = 4, limit: int = 99) -> list[tuple[str, str]]:
-    """Pairs of (rejected, chosen) from outcomes written as letters: p pass, f fail, e error, t truncated."""
-    names = {"p": Outcome.PASS, "f": Outcome.FAIL, "e": Outcome.ERROR, "t": Outcome.TRUNCATED}
-    verdicts = {
-        name: [verdict(f"{name}{i}", names[letter]) for i, letter in enumerate(letters)]
-        for name, letters in outcomes.items()
-    }
-    found = mine.couples([problem(name) for name in outcomes], verdicts, per_problem, limit, seed=0)
-    return [(couple.rejected.attempt_id, couple.chosen.attempt_id) for couple in found]
-
-
-def test_pairs_come_from_the_edge_only() -> None:
-    assert mined({"a": "ppp", "b": "fff", "c": "fpf"}) == [("c0", "c1"), ("c2", "c1")]
-
-
-def test_errors_and_truncations_teach_nothing() -> None:
-    assert mined({"a": "pete"}) == []
-
-
-def test_every_problem_gives_one_before_any_gives_two() -> None:
-    found = mined({"a": "pffff", "b": "pf"}, per_problem=3, limit=3)
-    assert {pair[0][0] for pair in found[:2]} == {"a", "b"}
-    assert len(found) == 3
-
-
-def test_failures_that_differ_in_layout_only_count_once() -> None:
-    rows = [verdict("1", Outcome.PASS), verdict("2", Outcome.FAIL, "a  b"), verdict("3", Outcome.FAIL, "a b\n")]
-    assert len(mine.couples([problem()], {"p": rows}, 4, 9, 0)) == 1
-
-
-def test_both_targets_give_a_repair_and_a_plain_row_for_each_failure() -> None:
-    p = problem()
-    good, bad, worse = (p.prompt + body for body in ("    return x", "    return 0", "    return 2"))
-    rows = [verdict("1", Outcome.FAIL, bad), verdict("2", Outcome.FAIL, worse), verdict("3", Outcome.PASS, good)]
-    couples = mine.couples([p], {"p": rows}, 4, 9, 0)
-    made = mine.pairs(couples, NANO, "both")
-    assert sorted(row.kind for row in made) == ["plain", "plain", "repair", "repair"]
-    plain = next(row for row in made if row.kind == "plain")
-    assert (plain.prompt, plain.chosen) == ("# solve\n" + p.prompt, "    return x")
-    repair = next(row for row in made if row.kind == "repair")
-    assert repair.prompt == f"# repair\n{bad}\n# error: wrong\n# fixed\n"
-    assert {row.kind for row in mine.pairs(couples, NANO, "repair")} == {"repair"}
-    assert {row.kind for row in mine.pairs(couples, NANO, "plain")} == {"plain"}
-
-
-def test_a_couple_with_a_held_out_answer_is_left_out() -> None:
-    rows = {"p": [verdict("1", Outcome.FAIL, "leak"), verdict("2", Outcome.PASS)]}
-    couples = mine.couples([problem()], rows, 4, 9, 0)
-    keys = lambda prompt, answer: frozenset({answer})  # noqa: E731
-    assert mine.clean(couples, keys, {"other": problem()}) == couples
-    assert mine.clean(couples, keys, {"leak": problem()}) == []
-
-
 def test_format_only_pairs_teach_no_repair() -> None:
     problems = [problem("always"), problem("sometimes")]
     verdicts = {
@@ -207,19 +155,22 @@ class Vetting:
 def test_every_proposal_is_kept_or_rejected_by_name() -> None:
     texts = ["a", "?", "a ", "vacuous", "HELD", "b"]
     tried = [Attempt(f"t{i}", "propose", i, text, "stop", "g") for i, text in enumerate(texts)]
-    held = {"held": problem("held")}
+    held = Heldout([Problem("held", "d", "heldout", "held", {})], Vetting().overlap_keys)
     vetted = list(propose.vetted(Vetting(), tried, [], held, 0))  # type: ignore[arg-type]
     assert [found.id if found else "" for found, _ in vetted] == ["a", "", "", "", "", "b"]
     assert [v.feedback for _, v in vetted] == ["", "unreadable", propose.DUPLICATE, "vacuous tests", propose.LEAK, ""]
     assert propose.reasons(v for _, v in vetted).total() == 4
-    leaked = propose.leaks(Vetting(), [v for _, v in vetted], held)  # type: ignore[arg-type]
-    assert [(v.answer, twin.id) for v, twin in leaked] == [("HELD", "held")]
+    leaked = propose.leaks([v for _, v in vetted], held)
+    assert [(v.answer, hit.problem.id) for v, hit in leaked] == [("HELD", "held")]
 
 
 def test_what_was_kept_before_makes_later_ones_duplicates() -> None:
     tried = [Attempt("t", "propose", 0, "a", "stop", "g")]
     known = [Problem("a", "d", "train", "a", {}, "a")]
-    assert next(propose.vetted(Vetting(), tried, known, {}, 0))[1].feedback == propose.DUPLICATE  # type: ignore[arg-type]
+    assert (
+        next(propose.vetted(Vetting(), tried, known, Heldout([], Vetting().overlap_keys), 0))[1].feedback
+        == propose.DUPLICATE
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=lambda format: format.name)

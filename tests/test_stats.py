@@ -239,3 +239,28 @@ def test_no_gain_is_detectable_with_too_few_problems():
     assert stats.detectable_gain(500, 1.0) == math.inf
     with pytest.raises(ValueError, match="out of range"):
         stats.detectable_gain(10, 1.3)
+
+
+@pytest.mark.parametrize(("runs", "between_runs"), [(3, 0.0), (3, 0.01), (8, 0.02)])
+def test_an_interval_over_runs_and_problems_covers_the_truth_and_is_not_much_too_wide(runs, between_runs):
+    random = np.random.default_rng(3)
+    covered = 0
+    for turn in range(200):
+        run, problem = random.normal(0, between_runs, (runs, 1)), random.normal(0, 0.1, (1, 60))
+        values = np.clip(0.1 + run + problem + random.normal(0, 0.1, (runs, 60)), -1, 1)
+        low, high = stats.crossed_bootstrap(values.tolist(), seed=turn, draws=200)
+        covered += low <= 0.1 <= high
+    assert 0.9 <= covered / 200 <= 0.995
+
+
+def test_one_run_is_a_bootstrap_over_problems_and_runs_that_agree_do_not_narrow_it():
+    values = [0.0, 1.0, 0.0, 0.5, -0.5, 1.0]
+    alone = stats.bootstrap_mean(values, seed=1, bounds=(-1, 1))
+    assert stats.crossed_bootstrap([values], seed=1) == alone
+    repeated = stats.crossed_bootstrap([values] * 5, seed=1)
+    assert repeated.low == pytest.approx(alone.low, abs=0.05)
+    assert repeated.high == pytest.approx(alone.high, abs=0.05)
+    with pytest.raises(ValueError, match="as long as each other"):
+        stats.crossed_bootstrap([[0.0], [0.0, 1.0]], seed=1)
+    with pytest.raises(ValueError, match="within"):
+        stats.crossed_bootstrap([[0.0], [3.0]], seed=1)

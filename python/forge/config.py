@@ -82,12 +82,18 @@ class JudgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class MineConfig:
-    """`per_problem` failing attempts make pairs with a passing one; `targets`: repair, plain or both.
+    """Which failing attempts make pairs with a passing one: `mine.Policy` says what the first five mean.
 
-    `limit` bounds the mined (rejected, chosen) couples; with `both`, each gives two rows.
+    `classes`: the flaws of a rejected answer that are wanted. `limit` bounds the mined (rejected, chosen)
+    couples. `targets`: repair, plain or both; with `both`, each couple gives two rows.
     """
 
     per_problem: int = 4
+    per_behaviour: int = 2
+    merge: str = "behaviour"
+    partner: str = "nearest"
+    order: str = "hardest"
+    classes: tuple[str, ...] = ("logic", "format", "other")
     limit: int = 200
     targets: str = "both"
 
@@ -118,7 +124,10 @@ class ControlsConfig:
 
 @dataclass(frozen=True, slots=True)
 class EvalConfig:
-    """The held-out benchmark: greedy once, plus `samples` at `temperature`. `limit` 0 takes all problems."""
+    """The held-out benchmark: greedy once, plus `samples` at `temperature`. `limit` 0 takes all problems.
+
+    `also_held_out`: further benchmarks that nothing trained on may repeat.
+    """
 
     benchmark: str = "nano/dev"
     samples: int = 16
@@ -127,6 +136,7 @@ class EvalConfig:
     max_tokens: int = 128
     limit: int = 0
     self_test: int = 20
+    also_held_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,13 +274,17 @@ def _nearest(key: str, known: Iterable[str]) -> str:
 
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mine", "targets"): ("repair", "plain", "both"),
+    ("mine", "merge"): ("behaviour", "text", "none"),
+    ("mine", "partner"): ("nearest", "first"),
+    ("mine", "order"): ("hardest", "drawn"),
     ("judge", "require"): ("full", "no-namespaces", "rlimits-only"),
 }
 _POSITIVE = {
     ("model", "rows"), ("propose", "tries"), ("propose", "max_tokens"), ("attempt", "samples"),
-    ("attempt", "max_tokens"), ("mine", "per_problem"), ("mine", "limit"), ("train", "rank"), ("train", "alpha"),
-    ("train", "epochs"), ("train", "batch"), ("train", "max_length"), ("eval", "samples"), ("eval", "max_tokens"),
-    ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"), ("eval", "self_test"),
+    ("attempt", "max_tokens"), ("mine", "per_problem"), ("mine", "per_behaviour"), ("mine", "limit"),
+    ("train", "rank"), ("train", "alpha"), ("train", "epochs"), ("train", "batch"), ("train", "max_length"),
+    ("eval", "samples"), ("eval", "max_tokens"), ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"),
+    ("eval", "self_test"),
 }  # fmt: skip
 _SHARE = {("train", "dropout"), ("train", "warmup")}
 _FRACTION = {("propose", "top_p"), ("attempt", "top_p"), ("eval", "top_p")}

@@ -105,6 +105,15 @@ class Folder:
         """The measured attempts that this arm's present adapter made; older ones no longer count."""
         return self.measured(arm, kind).made_with(self.marker(arm))
 
+    def take_attempts(self, other: Path) -> None:
+        """Copy what another run did before it mined: proposals, problems, attempts, and the measured base."""
+        theirs = Folder(other)
+        base = [(theirs.measured(score.BASE, kind), self.measured(score.BASE, kind)) for kind in ("greedy", "sampled")]
+        for old, new in [(theirs.proposals, self.proposals), (theirs.tried, self.tried), *base]:
+            new.attempts.replace(old.attempts.read())
+            new.verdicts.replace(old.verdicts.read())
+        self.problems.replace(theirs.problems.read())
+
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{_plain(stage)}.json"
 

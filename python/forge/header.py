@@ -21,6 +21,7 @@ from forge.store import write_whole
 SCHEMA = 1
 """Changes with the meaning of any field of any row."""
 
+_NAME = "run.toml"
 _LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 
 
@@ -31,7 +32,10 @@ def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
         ConfigError: the folder holds a run of another config, model or benchmark.
         DataError: its header cannot be read.
     """
-    path = folder / "run.toml"
+    if is_begun(folder):
+        hint = "choose another --out, or resume with the same config, model and benchmark"
+        _compare(folder, {"inputs": dict(inputs), **to_tree(settings)}, hint)
+        return
     versions = {name: metadata.version(name) for name in _LIBRARIES}
     tree: dict[str, dict[str, Any]] = {
         "forge": {"schema": SCHEMA, "version": metadata.version("forge"), "begun": date.today().isoformat()},
@@ -39,20 +43,36 @@ def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
         "inputs": dict(inputs),
         **to_tree(settings),
     }
-    if not path.is_file():
-        write_whole(path, to_toml(tree))
-        return
+    write_whole(folder / _NAME, to_toml(tree))
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (folder / _NAME).is_file()
+
+
+def demand_same_attempts(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
+    """Compare a run with this one in all that its attempts depend on.
+
+    Raises:
+        ConfigError: its attempts would not be those of this run.
+        DataError: its header cannot be read.
+    """
+    tree = to_tree(settings)
+    wanted = {section: tree[section] for section in ("model", "propose", "attempt", "judge", "eval")}
+    same: dict[str, Mapping[str, Any]] = {"inputs": dict(inputs), "run": {"seed": settings.run.seed}, **wanted}
+    _compare(folder, same, "reuse a run that differs in mine, train and controls only")
+
+
+def _compare(folder: Path, tree: Mapping[str, Mapping[str, Any]], hint: str) -> None:
     there = read(folder)
     if there.get("forge", {}).get("schema") != SCHEMA:
-        raise ConfigError(f"{folder} was written by another version of forge", "choose another --out")
+        raise ConfigError(f"{folder} was written by another version of forge", "choose another folder")
     for section, keys in tree.items():
-        for key, value in keys.items() if section not in ("forge", "versions") else ():
+        for key, value in keys.items():
             old = there.get(section, {}).get(key)
             if old != value:
-                raise ConfigError(
-                    f"{folder} holds a run with {section}.{key} = {old!r}, not {value!r}",
-                    "choose another --out, or resume with the same config, model and benchmark",
-                )
+                raise ConfigError(f"{folder} holds a run with {section}.{key} = {old!r}, not {value!r}", hint)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -61,7 +81,7 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: there is none, or it cannot be read.
     """
-    path = folder / "run.toml"
+    path = folder / _NAME
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as failure:

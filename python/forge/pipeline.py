@@ -8,24 +8,25 @@ in its own module; how a person is told is the command line's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from forge import attempt, benchmarks, config, controls, header, mine, models, propose, score, selftest, stream
+from forge import attempt, benchmarks, config, controls, couples, header, mine, models, propose, score, selftest, stream
 from forge.config import Config
+from forge.decontaminate import Heldout
 from forge.domains import DOMAINS
 from forge.errors import CheckFailed, ConfigError, DataError
 from forge.folder import Folder, Judged
 from forge.generators import GENERATORS
 from forge.mine import Couple
-from forge.nano import foreign, heldout
 from forge.prompts import FORMATS, Format
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
-from forge.types import Attempt, Outcome, Problem, Sampling, Verdict, content_id, to_row
+from forge.types import Attempt, Problem, Sampling, Verdict, content_id, to_row
 
 MOST_ERRORS = 0.01
 """The largest share of attempts that may end in `error` before a score is withheld."""
@@ -44,8 +45,10 @@ class Progress(Protocol):
 
 
 @contextmanager
-def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
+def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | None = None) -> Iterator[Run]:
     """The run in `folder`, begun or resumed, with its sandbox open, held by this process alone.
+
+    A run that begins takes over the attempts of the run in `reuse`, which must differ in later stages only.
 
     Raises:
         ConfigError: the folder holds a run of another config, model or benchmark.
@@ -63,6 +66,9 @@ def opened(settings: Config, folder: Path, progress: Progress) -> Iterator[Run]:
             "model": models.digest(models.location(settings.model.name)) if run.loads_model else settings.model.name,
             "benchmark": content_id([to_row(problem) for problem in run.held]),
         }
+        if reuse is not None and not header.is_begun(folder):
+            header.demand_same_attempts(reuse, settings, inputs)
+            run.files.take_attempts(reuse)
         header.begin(folder, settings, inputs)
         yield run
 
@@ -73,6 +79,9 @@ def _resolve_names(settings: Config) -> None:
     config.resolve(TRAINERS, settings.train.trainer, "trainer")
     if settings.model.format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
+    for name in settings.mine.classes:
+        if name not in mine.FLAWS:
+            raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(mine.FLAWS)}")
     for name in settings.controls.names:
         if name not in controls.NAMES:
             raise ConfigError(f"unknown control {name!r}", f"known: {', '.join(controls.NAMES)}")
@@ -118,9 +127,11 @@ class Run:
             self._generator = (wanted, make(name, adapter=adapter, device=device, rows=rows))
         return self._generator[1]
 
-    def heldout_keys(self) -> dict[str, Problem]:
-        """The held-out problem behind each overlap key of its prompt and its reference."""
-        return {key: p for p in self.held for key in self.domain.overlap_keys(p.prompt, p.reference)}
+    @cached_property
+    def heldout(self) -> Heldout:
+        """All problems that nothing trained on may repeat, the measured ones and those of further benchmarks."""
+        further = (p for name in self.config.eval.also_held_out for p in benchmarks.load(name))
+        return Heldout([*self.held, *further], self.domain.overlap_keys)
 
     def _limited(self, problems: list[Problem]) -> list[Problem]:
         limit = self.config.eval.limit
@@ -220,14 +231,13 @@ class Run:
             return
         advance = self.progress.stage("vet proposals", len(proposals))
         advance(len(proposals) - len(owed))
-        keys = self.heldout_keys()
         owing = {proposal.id for proposal in owed}
         accepted = {v.answer for v in self.files.proposals.latest() if v.attempt_id not in owing}
         stored = {problem.id: problem for problem in self.files.problems.read()}
         # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
         known = [problem for problem in stored.values() if problem.reference in accepted]
         for chunk in _batched(iter(owed), 256):
-            vetted = list(propose.vetted(self.domain, chunk, known, keys, self.seed("strengthen")))
+            vetted = list(propose.vetted(self.domain, chunk, known, self.heldout, self.seed("strengthen")))
             fresh = [problem for problem, _ in vetted if problem is not None]
             self.files.problems.append([problem for problem in fresh if stored.get(problem.id) != problem])
             self.files.proposals.verdicts.append([verdict for _, verdict in vetted])
@@ -262,11 +272,9 @@ class Run:
         if self.files.finished("pairs", self.files.pairs, inputs):
             return
         settings = self.config.mine
-        found = mine.couples(problems, verdicts, settings.per_problem, 2 * settings.limit, self.seed("mine"))
-        clean = mine.clean(found, self.domain.overlap_keys, self.heldout_keys())
-        couples = clean[: settings.limit]
-        facts = {"couples": len(couples), "leaked": len(found) - len(clean), "edge": to_row(mine.edge(verdicts))}
-        rows = mine.pairs(couples, self.format, settings.targets)
+        stage = self.progress.stage
+        found, facts = couples.mined(self.domain, problems, verdicts, settings, self.heldout, self.seed("mine"), stage)
+        rows = mine.pairs(found, self.format, settings.targets)
         self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
 
     def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
@@ -282,46 +290,27 @@ class Run:
         """Make the pairs of each control, and of the teacher, from as many couples as the adapter's."""
         record = self.files.record("pairs")
         wanted, inputs = int(record.get("couples", 0)), str(record.get("inputs", ""))
-        makers = {"corrupted": self._corrupted, "format-only": self._format_only}
+        kept, verdicts, judge = self.files.kept(), self.files.tried.by_problem(), self._judged_couples
+        makers: dict[str, Callable[[], list[Couple]]] = {
+            "corrupted": lambda: judge("corrupted", couples.corrupted(2 * wanted, self.seed("foreign")))[:wanted],
+            "format-only": lambda: judge(
+                "junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only"))
+            ),
+        }
         arms = {score.CONTROL + name: makers[name] for name in self.config.controls.names}
         if self.config.controls.teacher and self.config.eval.benchmark.startswith("nano/"):
-            arms[score.TEACHER] = self._taught
+            arms[score.TEACHER] = lambda: couples.taught(wanted, self.seed("teacher"))
         for arm, make in arms.items():
             rows = self.files.arm_pairs(arm)
             if wanted and not self.files.finished(arm, rows, inputs):
-                couples = mine.clean(make(wanted), self.domain.overlap_keys, self.heldout_keys())
+                found, _ = mine.clean(make(), self.heldout)
                 targets = "plain" if arm == score.TEACHER else self.config.mine.targets
-                found = mine.pairs(couples, self.format, targets)
-                self.files.finish(arm, rows, found, inputs, {"couples": len(couples)})
-
-    def _corrupted(self, wanted: int) -> list[Couple]:
-        return self._judged_couples("corrupted", list(foreign.foreign_pairs(self.seed("foreign"), 2 * wanted)))[:wanted]
-
-    def _format_only(self, wanted: int) -> list[Couple]:
-        kept, verdicts = self.files.kept(), self.files.tried.by_problem()
-        return self._judged_couples("junk", controls.format_only(kept, verdicts, wanted, self.seed("format-only")))
+                made = mine.pairs(found, self.format, targets)
+                self.files.finish(arm, rows, made, inputs, {"couples": len(found)})
 
     def _judged_couples(self, name: str, triples: Sequence[controls.Triple]) -> list[Couple]:
-        """Couples of the programs that fail, as said, and those that pass, as said."""
-        items = [(problem, controls.stated(problem, text)) for problem, *texts in triples for text in texts]
-        advance = self.progress.stage(f"judge {name} programs", len(items))
-        verdicts = []
-        for verdict in self.domain.judge(items):
-            verdicts.append(verdict)
-            advance(1)
-        unfit = (Outcome.PASS, Outcome.ERROR)
-        return [
-            Couple(problem, rejected, chosen)
-            for (problem, _, _), rejected, chosen in zip(triples, verdicts[::2], verdicts[1::2], strict=True)
-            if chosen.outcome is Outcome.PASS and rejected.outcome not in unfit
-        ]
-
-    def _taught(self, wanted: int) -> list[Couple]:
-        problems = heldout.training_problems(self.seed("teacher"), wanted)
-        return [
-            Couple(p, controls.verdict(p, "", Outcome.INVALID), controls.verdict(p, p.reference, Outcome.PASS))
-            for p in problems
-        ]
+        advance = self.progress.stage(f"judge {name} programs", 2 * len(triples))
+        return couples.judged(self.domain, triples, advance)
 
     def train(self, arm: str) -> bool:
         """Train an arm's adapter on its pairs; False where it has none.
@@ -388,19 +377,6 @@ class Run:
         for arm in self.every_arm():
             if self.train(arm):
                 self.measure(arm)
-
-    def facts(self) -> dict[str, str]:
-        """What a reader of the report should know of how this run was made."""
-        begun = header.read(self.files.path)
-        return {
-            "model": f"{self.config.model.name} ({begun['inputs']['model']})",
-            "seed": str(self.config.run.seed),
-            "date": begun["forge"]["begun"],
-            "held-out problems": f"{len(self.held)} of {self.config.eval.benchmark}",
-            "prompt format": self.format.name,
-            "judge": self.domain.version,
-            **begun["versions"],
-        }
 
 
 def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

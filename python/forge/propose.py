@@ -7,8 +7,9 @@ of its rejection as feedback. Rows only: parsing and vetting are the domain's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from forge.decontaminate import Heldout, Hit
 from forge.protocols import UNJUDGED, Domain
 from forge.types import Attempt, Outcome, Problem, Verdict
 
@@ -21,45 +22,40 @@ def vetted(
     domain: Domain,
     proposals: Sequence[Attempt],
     known: Iterable[Problem],
-    heldout: Mapping[str, Problem],
+    heldout: Heldout,
     seed: int,
 ) -> Iterator[tuple[Problem | None, Verdict]]:
     """For each proposal, in order, the problem it became (if it did) and its verdict.
 
-    `known` are the problems kept so far, `heldout` maps the overlap keys of held-out problems to them.
+    `known` are the problems kept so far.
     """
     seen = {key for problem in known for key in _identity(problem)}
     parsed = [domain.parse(proposal.completion) for proposal in proposals]
     # What is rejected anyway is not executed, and equal proposals are executed once.
-    fresh = {
-        found.id: found for found in parsed if isinstance(found, Problem) and not _barred(domain, found, seen, heldout)
-    }
+    fresh = {found.id: found for found in parsed if isinstance(found, Problem) and not _barred(found, seen, heldout)}
     fit = dict(zip(fresh, domain.vet(list(fresh.values()), seed), strict=True))
     for proposal, found in zip(proposals, parsed, strict=True):
         answer = found.reference if isinstance(found, Problem) else ""
         result: Problem | str = found
         if isinstance(found, Problem):
-            result = _barred(domain, found, seen, heldout) or fit[found.id]
+            result = _barred(found, seen, heldout) or fit[found.id]
         if isinstance(result, Problem):
             seen.update(_identity(result))
         yield (result if isinstance(result, Problem) else None, _verdict(proposal, result, answer, domain.version))
 
 
-def _barred(domain: Domain, found: Problem, seen: Collection[str], heldout: Mapping[str, Problem]) -> str:
+def _barred(found: Problem, seen: Collection[str], heldout: Heldout) -> str:
     """Why a problem cannot be used whatever its reference does; empty where nothing speaks against it."""
-    if any(key in heldout for key in domain.overlap_keys(found.prompt, found.reference)):
+    if heldout.find(found.prompt, found.reference) is not None:
         return LEAK
     return DUPLICATE if any(key in seen for key in _identity(found)) else ""
 
 
-def leaks(domain: Domain, verdicts: Iterable[Verdict], heldout: Mapping[str, Problem]) -> list[tuple[Verdict, Problem]]:
+def leaks(verdicts: Iterable[Verdict], heldout: Heldout) -> list[tuple[Verdict, Hit]]:
     """Each proposal rejected for an overlap, with the held-out problem that it states again."""
-    found = []
-    for verdict in verdicts:
-        if verdict.feedback == LEAK:
-            keys = domain.overlap_keys(verdict.answer, verdict.answer)
-            found += [(verdict, heldout[key]) for key in sorted(keys) if key in heldout][:1]
-    return found
+    # An answer begins with its problem's stub, so that it stands for the prompt as well.
+    found = ((v, heldout.find(v.answer, v.answer)) for v in verdicts if v.feedback == LEAK)
+    return [(verdict, hit) for verdict, hit in found if hit is not None]
 
 
 def reasons(verdicts: Iterable[Verdict]) -> Counter[str]:

@@ -70,6 +70,10 @@ class Domain(Judge, Protocol):
         """
         ...
 
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
+        """What is wrong with each failing answer, by name; beside it stand answers to the same problem that pass."""
+        ...
+
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms of a prompt and an answer (either may be empty): sharing one means the same problem."""
         ...

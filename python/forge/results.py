@@ -6,11 +6,12 @@ Reads a run and computes nothing itself that `score` does not; shows nothing its
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from forge import propose, report, score
+from forge import diversity, header, propose, report, score
 from forge.config import to_toml, to_tree
+from forge.diversity import Diversity
 from forge.pipeline import Run
 from forge.prompts import NANO
 from forge.report import Arm, Example, Hit, ProblemRate, Report, Step
@@ -43,13 +44,16 @@ def finish(run: Run) -> Report:
     deltas = score.deltas(tallies, _comparisons(tallies), split=split, k=ks[-1], seed=seed)
     errors = sum(found.greedy.errors + found.sampled.errors for found in tallies.values())
     pairs = len(run.files.pairs.read())
-    sentences = [*score.conclusion(scores, deltas, pairs=pairs, errors=errors), *_caveats(run)]
+    varieties = _varieties(run, tallies)
+    sentences = [
+        *score.conclusion(scores, deltas, pairs=pairs, errors=errors), *_collapse(varieties), *_caveats(run),
+    ]  # fmt: skip
     rows = {"scores": {arm: [to_row(s) for s in found] for arm, found in scores.items()}}
     write_whole(
         run.files.path / "scores.json",
         json.dumps({**rows, "deltas": [to_row(d) for d in deltas], "conclusion": sentences}, indent=1) + "\n",
     )
-    content = _content(run, tallies, scores, deltas, sentences)
+    content = _content(run, tallies, scores, deltas, sentences, varieties)
     write_whole(run.files.path / "report.html", report.html(content))
     return content
 
@@ -81,6 +85,7 @@ def _content(
     scores: Mapping[str, Sequence[Score]],
     deltas: Sequence[Delta],
     sentences: Sequence[str],
+    varieties: Sequence[tuple[str, Diversity]],
 ) -> Report:
     arms = [
         Arm(arm, scores[arm], score.ledger(found.greedy), score.ledger(found.sampled)) for arm, found in tallies.items()
@@ -90,7 +95,7 @@ def _content(
     return Report(
         title=f"{run.config.model.name} on {run.config.eval.benchmark}",
         conclusion=sentences,
-        facts=run.facts(),
+        facts=_facts(run),
         config=to_toml(to_tree(run.config)),
         arms=arms,
         deltas=deltas,
@@ -100,7 +105,40 @@ def _content(
         compared=len(run.files.kept()) + 2 * int(run.files.record("pairs").get("couples", 0)) + len(hits),
         hits=hits,
         examples=_examples(run),
+        varieties=varieties,
     )
+
+
+def _varieties(run: Run, arms: Iterable[str]) -> list[tuple[str, Diversity]]:
+    """How different the samples are: those that were mined, then those at held-out problems, arm by arm."""
+    rounds = [("own problems, before training", run.files.tried.attempts.read(), run.files.tried.verdicts.read())]
+    rounds += [
+        (arm, run.files.served(arm, "sampled"), run.files.measured(arm, "sampled").verdicts.read()) for arm in arms
+    ]
+    found = [(name, diversity.diversity(attempts, verdicts)) for name, attempts, verdicts in rounds]
+    return [(name, variety) for name, variety in found if variety is not None]
+
+
+def _collapse(varieties: Sequence[tuple[str, Diversity]]) -> list[str]:
+    named = dict(varieties)
+    if score.BASE not in named or score.ADAPTER not in named:
+        return []
+    warning = diversity.collapse(named[score.BASE], named[score.ADAPTER])
+    return [warning] if warning else []
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What a reader should know of how this run was made."""
+    begun = header.read(run.files.path)
+    return {
+        "model": f"{run.config.model.name} ({begun['inputs']['model']})",
+        "seed": str(run.config.run.seed),
+        "date": begun["forge"]["begun"],
+        "held-out problems": f"{len(run.held)} of {run.config.eval.benchmark}",
+        "prompt format": run.format.name,
+        "judge": run.domain.version,
+        **begun["versions"],
+    }
 
 
 def _rates(tallies: Mapping[str, score.ArmTallies]) -> list[ProblemRate]:
@@ -128,13 +166,36 @@ def _funnel(run: Run) -> list[Step]:
     if mined:
         edge = mined["edge"]
         steps.append(Step("at the edge", edge["some"], {"always solved": edge["all"], "never solved": edge["none"]}))
-        steps.append(Step("pairs", mined["rows"], {"answer overlaps a held-out one": mined["leaked"]}))
+        steps += _mined(mined, run.config.mine.classes)
     return steps
 
 
+def _mined(facts: Mapping[str, Any], wanted: Sequence[str]) -> list[Step]:
+    """From failing attempts at problems at the edge to pairs."""
+    left = facts["failures"] - facts["merged"]
+    flaws: Mapping[str, int] = facts["flaws"]
+    unwanted = {f"flaw: {name}": count for name, count in flaws.items() if name not in wanted}
+    fit = left - sum(unwanted.values())
+    kinds = ", ".join(f"{flaws[name]} {name}" for name in wanted if name in flaws)
+    leaked = fit - facts["couples"] - facts["beyond quota"]
+    lost = {"an answer overlaps a held-out one": leaked, "beyond the quotas": facts["beyond quota"]}
+    return [
+        Step("failing attempts at those", facts["failures"]),
+        Step("not a near-duplicate that fails alike", left, {"near-duplicate": facts["merged"]}),
+        Step(f"of a wanted flaw ({kinds or 'none'})", fit, unwanted),
+        Step("couples used", facts["couples"], {reason: count for reason, count in lost.items() if count}),
+        Step("pairs", facts["rows"]),
+    ]
+
+
 def _hits(run: Run) -> list[Hit]:
-    found = propose.leaks(run.domain, run.files.proposals.latest(), run.heldout_keys())
-    return [Hit(verdict.attempt_id, twin.id, verdict.answer, twin.reference or twin.prompt) for verdict, twin in found]
+    found = propose.leaks(run.files.proposals.latest(), run.heldout)
+    proposed = [
+        Hit(verdict.attempt_id, hit.problem.id, verdict.answer, hit.problem.reference or hit.problem.prompt, hit.how)
+        for verdict, hit in found
+    ]
+    mined = run.files.record("pairs").get("hits", ())
+    return proposed + [Hit(row["id"], row["heldout"], row["text"], row["heldout_text"], row["how"]) for row in mined]
 
 
 def _examples(run: Run) -> list[Example]:
@@ -143,7 +204,7 @@ def _examples(run: Run) -> list[Example]:
     return [
         Example(
             pair.problem_id, pair.kind, outcomes.get(pair.rejected_id, Outcome.FAIL), problems[pair.problem_id].prompt,
-            pair.feedback, pair.rejected, pair.chosen,
+            pair.feedback, pair.rejected, pair.chosen, pair.flaw,
         )
         for pair in run.files.pairs.read()[:_SHOWN]
         if pair.problem_id in problems

@@ -147,6 +147,48 @@ def paired_bootstrap(
     return bootstrap_mean(_differences(after, before), seed=seed, bounds=(-1, 1), draws=draws, confidence=confidence)
 
 
+def crossed_bootstrap(
+    values: Sequence[Sequence[float]],
+    *,
+    seed: int,
+    bounds: tuple[float, float] = (-1.0, 1.0),
+    draws: int = DRAWS,
+    confidence: float = 0.95,
+) -> Interval:
+    """The percentile bootstrap interval of a mean over runs and problems; one row for each run, in equal order.
+
+    Runs and problems are two levels that vary on their own: whole runs are drawn with replacement, and whole
+    problems, independently of each other. Give differences to compare two arms. Source: A. B. Owen, "The
+    pigeonhole bootstrap", Ann. Appl. Stat. 1 (2007) 386-411, which shows it to be a little too wide. With a handful
+    of runs that differ by more than problems explain it is too narrow, as every bootstrap of a handful is.
+
+    Degenerate: one run gives `bootstrap_mean` of it; where all values are equal, that of any run.
+
+    Raises:
+        ValueError: no values, rows of unequal lengths, a value out of bounds or not finite.
+    """
+    if not values or any(len(row) != len(values[0]) for row in values):
+        raise ValueError(f"rows should be as long as each other, not {sorted({len(row) for row in values})}")
+    data = _finite([value for row in values for value in row]).reshape(len(values), -1)
+    if len(data) == 1 or np.ptp(data) == 0:
+        return bootstrap_mean(values[0], seed=seed, bounds=bounds, draws=draws, confidence=confidence)
+    if data.min() < bounds[0] or data.max() > bounds[1]:
+        raise ValueError(f"values should be within {bounds[0]}..{bounds[1]}, not {data.min()}..{data.max()}")
+    _quantile(confidence)
+    runs, problems = data.shape
+    random = np.random.default_rng(seed)
+    means = np.empty(draws)
+    step = max(1, _CELLS // problems)
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
+        by_run = random.multinomial(runs, np.full(runs, 1 / runs), size) / runs
+        by_problem = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
+        means[start : start + size] = ((by_run @ data) * by_problem).sum(axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(float(low), float(high))
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """The exact two-sided p of McNemar's test: are problems gained and problems lost equally likely?
 

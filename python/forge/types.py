@@ -86,7 +86,7 @@ class Pair:
 
     `kind` is the target format: `repair` (the prompt shows the rejected answer and its feedback) or
     `plain` (the prompt is the problem alone). `rejected` and `chosen` are the completions that the format
-    asks for, `rejected_id` and `chosen_id` the attempts they come from.
+    asks for, `rejected_id` and `chosen_id` the attempts they come from, `flaw` what is wrong with the rejected.
     """
 
     id: str
@@ -98,6 +98,7 @@ class Pair:
     feedback: str
     rejected_id: str
     chosen_id: str
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,11 +104,15 @@ def alike(a: Node, b: Node) -> bool:
         return lists(a, b) or sets(a, b)
     if a[0] == "bracket" and b[0] == "bracket":
         same_kind = (a[1], a[2]) == (b[1], b[2]) or (rows(a) is not None and rows(b) is not None)
-        return (same_kind and in_order(a[3], b[3])) or sets(a, b)
+        return (same_kind and in_order(a[3], b[3])) or ((builder(a) or builder(b)) and sets(a, b))
     if rows(a) is not None and rows(b) is not None:
         return matrices(a, b)
     if is_set(a) or is_set(b):
         return sets(a, b)
+    if holds((a, b), ("matrix",)):
+        one, other = value_of(a), value_of(b)
+        shapes = {getattr(value, "shape", None) for value in (one, other)}
+        return len(shapes) == 1 and None not in shapes and all(map(close, one, other))
     if a[0] == "ratio" and b[0] == "ratio":
         return in_order(a[1], b[1])
     if "bracket" in (a[0], b[0]):
@@ -152,6 +156,7 @@ def lists(a: Node, b: Node) -> bool:
             values = [value for part in one if part[0] == "relation" and (value := stated(part, ("number", "0")))]
             if len(values) == len(one):
                 return in_order(values, other[0][3])
+    ours, theirs = once(a, ours), once(b, theirs)
     named = [any(part[0] == "relation" for part in parts) for parts in (ours, theirs)]
     if named[0] != named[1]:
         ours, theirs = ([unnamed(part) for part in parts] for parts in (ours, theirs))
@@ -166,6 +171,17 @@ def lists(a: Node, b: Node) -> bool:
             return False
         del left[found]
     return True
+
+
+def once(node: Node, parts: list[Node]) -> list[Node]:
+    """The parts of a list, those of `1/2 or 0.5` without repeating what is equal."""
+    if node[0] != "list" or node[2] != "or":
+        return parts
+    kept: list[Node] = []
+    for part in parts:
+        if not any(alike(part, other) for other in kept):
+            kept.append(part)
+    return kept
 
 
 def unnamed(node: Node) -> Node:
@@ -295,7 +311,9 @@ def set_of(node: Node) -> Any:
     low, high = map(value_of, node[3])
     if not (low.is_extended_real and high.is_extended_real):
         return None
-    return sympy.Interval(low, high, node[1] == "(", node[2] == ")")
+    # A pair of coordinates may go down; an interval that does is empty, as are all others that do.
+    closed = node[1] + node[2] == "[]"
+    return sympy.Interval(low, high, node[1] == "(", node[2] == ")") if low < high or (low == high and closed) else None
 
 
 def solutions(node: Node) -> Any:

@@ -6,6 +6,8 @@ refused before they are.
 
 from __future__ import annotations
 
+import functools
+import operator
 import random
 from typing import Any
 
@@ -21,6 +23,9 @@ DIGITS = 50
 
 TRIALS = 4
 """At how many points expressions with unknowns are compared."""
+
+ANGLES = frozenset("sin cos tan cot sec csc".split())
+"""Functions of which an argument in degrees means degrees; elsewhere the sign is ignored."""
 
 WHOLE = frozenset("klmn")
 """Letters that stand for whole numbers."""
@@ -133,6 +138,8 @@ def function(called: str, argument: Node, base: Node | None) -> Any:
             (sympy.Max if called == "max" else sympy.Min)(*values)
         )  # fmt: skip
     value = value_of(argument)
+    if called in ANGLES and "'degrees'" in repr(argument):
+        value *= sympy.pi / 180
     if called == "exp":
         return power(("name", "e"), argument)
     if called in ("log", "ln", "lg"):
@@ -156,11 +163,13 @@ VALUES: dict[str, Any] = {
     "number": lambda text: sympy.Rational(text),
     "name": name,
     "group": lambda node: value_of(node),
-    "sum": lambda parts: sympy.Add(*map(value_of, parts)),
-    "product": lambda parts: sympy.Mul(*map(value_of, parts)),
+    "sum": lambda parts: functools.reduce(operator.add, map(value_of, parts)),
+    "product": lambda parts: functools.reduce(operator.mul, map(value_of, parts)),
+    "matrix": lambda rows: sympy.ImmutableMatrix([[value_of(part) for part in row] for row in rows]),
     "minus sign": lambda node: -value_of(node),
     "fraction": lambda top, under: value_of(top) / value_of(under),
     "power": power,
+    "degrees": lambda node: value_of(node),
     "root": lambda node, index: value_of(node) ** (1 / value_of(index)),
     "factorial": factorial,
     "binomial": binomial,

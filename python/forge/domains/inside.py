@@ -1,12 +1,14 @@
 """Helpers whose source text is sent into the sandbox: there, and only there, model text is parsed and run.
 
-`strengthen` and `mutants` are called as probes of a job whose program is this file. It imports nothing of
+`strengthen`, `mutants` and `shape` are called as probes of a job whose program is this file. It imports nothing of
 forge, since nothing of forge is visible inside.
 """
 
 import ast
+import codeop
 import copy
 import random
+import warnings
 from typing import Any
 
 PLAIN = (int, float, str, bool, bytes, type(None), list, tuple, dict, set, frozenset)
@@ -126,3 +128,45 @@ def _changes(node: Any) -> list[Any]:
     if isinstance(node, ast.Return) and node.value is not None:
         return [lambda n: setattr(n, "value", ast.Constant(None))]
     return []
+
+
+def shape(text: str, entry_point: str) -> list[str]:
+    """What a text is: `empty`, a `program` that defines the function, a `foreign` program, `open` where it ends too
+    early, `prose` where the function is nowhere, or `broken`."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [_unparsed(text, entry_point)]
+    body = [node for node in tree.body if not _says_nothing(node)]
+    if not body:
+        return ["empty"]
+    functions = [n for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == entry_point]
+    if functions:
+        return ["empty" if all(map(_says_nothing, functions[-1].body)) else "program"]
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    classes = {n.name for n in body if isinstance(n, ast.ClassDef)}
+    return ["program" if entry_point in names | classes else "foreign"]
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _unparsed(text: str, entry_point: str) -> str:
+    if f"def {entry_point}" not in text:
+        return "prose"
+    lines = text.rstrip().splitlines()
+    # The last line may be cut in the middle, so that it is no beginning of anything.
+    for left in (len(lines), len(lines) - 1):
+        if _is_incomplete("\n".join(lines[:left])):
+            return "open"
+    return "broken"
+
+
+def _is_incomplete(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return codeop.compile_command(text, symbol="exec") is None
+        except (SyntaxError, ValueError, OverflowError):
+            return False

@@ -13,18 +13,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from forge.domains.tokens import FUNCTIONS, tokens
+
 Node = tuple[Any, ...]
 
-TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.(?!\.)\d*)?|\.\d+)|(?P<dots>\\ldots|\.\.\.)|(?P<command>\\(?:[A-Za-z]+|[{}|\\]))"
-    r"|(?P<power>\*\*)|(?P<relation><=|>=|!=|==|:=)|(?P<word>[A-Za-z])|(?P<space>\s+)|(?P<other>.)",
-    re.S,
-)
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh log ln lg exp gcd lcm max min det".split()
-)
-NAMES = sorted({*FUNCTIONS, "asin", "acos", "atan", "sqrt", "pi", "infty", "infinity", "inf"}, key=len, reverse=True)
-ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "infinity": "infty", "inf": "infty"}
 RELATIONS = {
     "=": "=", "==": "=", ":=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "<=": "<=", ">=": ">=", "\\lt":
     "<", "\\gt": ">", "\\ne": "!=", "!=": "!=", "\\in": "in", "\\approx": "=", "\\equiv": "=",
@@ -38,6 +30,8 @@ GREEK = frozenset(
 )
 MATRICES = frozenset("matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array".split())
 BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
+LISTED = frozenset(("cases", "aligned", "align*", "gathered"))
+MINUS_ONE = ("minus sign", ("number", "1"))
 APPLIED = frozenset("fgh")
 OVER = frozenset(("\\overline", "\\bar", "\\dot", "\\overrightarrow", "\\vec", "\\hat", "\\widehat", "\\tilde"))
 
@@ -64,30 +58,6 @@ def bare(node: Node) -> Node:
     while node[0] == "group":
         node = node[1]
     return node
-
-
-def tokens(text: str) -> list[str]:
-    """The words of a text; letters one by one, but for the names of functions."""
-    text = re.sub(r"([\])])\s*U\s*(?=[(\[])", r"\1\\cup ", text)
-    found: list[str] = []
-    position = 0
-    while position < len(text):
-        if text[position].isalpha() and not (found and found[-1] == "\\begin"):
-            name = next((name for name in NAMES if text.startswith(name, position)), "")
-            if name:
-                found.append("\\" + ALIASES.get(name, name))
-                position += len(name)
-                continue
-        match = TOKEN.match(text, position)
-        assert match is not None
-        if match.lastgroup == "dots":
-            found.append("...")
-        elif match.lastgroup == "power":
-            found.append("^")
-        elif match.lastgroup != "space":
-            found.append(match.group())
-        position = match.end()
-    return found
 
 
 class Reader:
@@ -143,8 +113,8 @@ class Reader:
     def sets(self) -> Node:
         """Unions, intersections and differences of sets, from left to right; ratios."""
         node = self.sum()
-        while self.here in SETS:
-            sign = SETS[self.take()]
+        while self.here in SETS or self.removes():
+            sign = SETS.get(self.take(), "minus")
             node = (sign, node, self.sum())
         if self.here != ":":
             return node
@@ -153,6 +123,10 @@ class Reader:
             self.take()
             parts.append(self.sum())
         return ("ratio", parts)
+
+    def removes(self) -> bool:
+        """Whether a minus sign stands here that takes a set from another."""
+        return self.words[self.place : self.place + 2] == ["-", "\\{"]
 
     def sum(self) -> Node:
         """Products with signs between and before them."""
@@ -166,7 +140,7 @@ class Reader:
                 return parts[0] if len(parts) == 1 else ("sum", parts)
             term = self.product()
             parts.append(term if sign in ("", "+") else (sign.strip("\\") if sign != "-" else "minus sign", term))
-            if self.here not in ("+", "-", "\\pm", "\\mp"):
+            if self.here not in ("+", "-", "\\pm", "\\mp") or self.removes():
                 return parts[0] if len(parts) == 1 else ("sum", parts)
 
     def product(self) -> Node:
@@ -218,7 +192,13 @@ class Reader:
                 self.take()
                 if self.here in ("'", "\\prime"):
                     continue
-                node = ("power", node, self.argument())
+                exponent = self.argument()
+                if exponent == ("degrees",):
+                    node = ("degrees", node)
+                elif exponent == MINUS_ONE and node[0] == "name" and node[1] in APPLIED and self.here == "(":
+                    node = ("call", f"{node[1]}^-1", self.base())
+                else:
+                    node = ("power", node, exponent)
             elif self.here == "_":
                 self.take()
                 node = self.indexed(node)
@@ -233,6 +213,7 @@ class Reader:
                 node = repeating(node[1])
             elif self.here == "\\circ":
                 self.take()
+                node = ("degrees", node)
             else:
                 return node
 
@@ -314,6 +295,8 @@ class Reader:
         bars, self.bars = self.bars, opening == "\\{"
         found: list[Node] = []
         while self.here not in CLOSING[opening]:
+            if opening == "\\{" and self.here.isalpha() and self.words[self.place + 1 : self.place + 2] == [":"]:
+                self.words[self.place + 1] = "|"
             found.append(self.relation())
             if opening == "\\{" and self.here in ("|", "\\|"):
                 self.take()
@@ -336,6 +319,8 @@ class Reader:
     def command(self, word: str) -> Node:
         """A command with what it applies to."""
         name = word[1:]
+        if name == "circ":
+            return ("degrees",)
         if name == "frac":
             top = self.argument()
             return ("fraction", top, self.argument())
@@ -375,7 +360,7 @@ class Reader:
             while self.begins() and self.here.strip("\\") not in FUNCTIONS and self.here not in ("(", "["):
                 parts.append(self.factor())
             value = parts[0] if len(parts) == 1 else ("product", parts)
-        if power == ("minus sign", ("number", "1")):
+        if power == MINUS_ONE:
             return ("function", "arc" + name, value, base)
         node: Node = ("function", name, value, base)
         return ("power", node, power) if power else node
@@ -383,7 +368,7 @@ class Reader:
     def matrix(self) -> Node:
         """The rows of a matrix."""
         kind = self.environment()
-        if kind not in MATRICES:
+        if kind not in MATRICES and kind not in LISTED:
             raise Unread(kind)
         if kind == "array":
             self.environment()
@@ -392,12 +377,14 @@ class Reader:
             if self.here == "\\\\":
                 self.take()
                 rows.append([])
-            elif self.here == "&":
+            elif self.here in ("&", ","):
                 self.take()
             else:
                 rows[-1].append(self.relation())
         self.take()
         self.environment()
+        if kind in LISTED:
+            return ("list", [cell for row in rows for cell in row], "and")
         return ("matrix", [row for row in rows if row])
 
     def environment(self) -> str:

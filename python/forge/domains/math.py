@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from forge import feedback
-from forge.domains import known_answers, normal
+from forge.domains import flaws, known_answers, normal
 from forge.domains.comparison import Comparison, Finding
 from forge.domains.stated import last_number, stated
 from forge.errors import ConfigError, SandboxError
@@ -173,6 +173,14 @@ class MathDomain:
         """For each problem, completions whose answer differs from the reference in one digit, or by one."""
         source = random.Random(seed)
         return [known_answers.mutants(problem, source) for problem in problems]
+
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
+        """What is wrong with each failing answer: it was cut off, it states nothing, or it is another answer."""
+        told = []
+        for _, verdict, _ in items:
+            missing = flaws.FORMAT if verdict.outcome is Outcome.INVALID else flaws.LOGIC
+            told.append(flaws.TRUNCATED if verdict.outcome is Outcome.TRUNCATED else missing)
+        return told
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the words of the question with its numbers masked. Equal answers prove nothing."""

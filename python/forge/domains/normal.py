@@ -46,7 +46,9 @@ _ARGUMENT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[A-Za-z]))\s*(?:\{([^{}]*)
 _MIXED = re.compile(r"(?<![\d.])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.])")
 _CONNECTIVE = re.compile(r"(?<![A-Za-z\\])(and|or)(?![A-Za-z])")
 _HALF_DAY = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\.?$", re.I)
-_NAMED = re.compile(r"(?:\ue000[^\ue001]*\ue001|[A-Za-z]{3,}(?:\s+[A-Za-z]+)*)\s*=\s*")
+_NAMED = re.compile(
+    r"\A(?:m?\s*\\(?:angle|triangle)\s*[A-Z]{1,4}|\ue000[^\ue001]*\ue001|[A-Za-z]{3,}(?:\s+[A-Za-z]+)*)\s*=\s*"
+)
 _SCRIPT = re.compile(r"([_^])\s*(?:\{\s*([^{}\s]+)\s*\}|(\d+|[A-Za-z]))")
 _ROOTED = re.compile(r"\\sqrt\s*(\d|[A-Za-z])")
 _GAP = re.compile(r"(\\[A-Za-z]+|\d(?=\s+\d))?\s+(?=(.))", re.S)
@@ -56,6 +58,8 @@ _PLAIN = re.compile(
     rf"|(?P<number>{_NUMBER})(?:/(?P<below>{_NUMBER}))?)"
     rf"(?:(?:\\times|\\cdot|\*|x|(?P<e>[eE]))(?(e)\+?|10\^)\{{?(?P<power>[+-]?\d{{1,3}})\}}?)?"
 )
+_LONGEST_NUMBER = 1000
+_SIMPLE = re.compile(r"-?[0-9]{1,15}")
 _CHOICE = re.compile(r"(?:(?:option|choice|answer)\s+)?(?:\(([A-Ja-j])\)|([A-J])[).:]?)", re.I)
 _LABELLED = re.compile(r"(?:\(([A-J])\)|([A-J])(?:\)|[.:](?=\s)))\s*([^\s+\-*/=,^<>|].*)", re.S)
 _WORDS = re.compile(r"\b[Nn]o\b|[A-Za-z]{3,}")
@@ -64,7 +68,22 @@ _COUNTS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty".split()
 )
-_SAME_WORDS = {"dne": "does not exist", "infinity": "\\infty", "no solutions": "no solution", "n/a": "none"}
+_SAME_WORDS = {
+    "dne": "does not exist",
+    "no solutions": "no solution",
+    "n/a": "none",
+    "no real solutions": "no real solution",
+}
+_MEANT = {
+    "all real numbers": "\\mathbb{R}",
+    "all reals": "\\mathbb{R}",
+    "infinity": "\\infty",
+    "empty set": "\\emptyset",
+}
+_SCALE = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALED = re.compile(rf"(?<=\d)\s*\ue000?\s*({'|'.join(_SCALE)})\b\ue001?")
+_CHOOSE = re.compile(r"\{([^{}]+)\\choose([^{}]+)\}")
+_TO = re.compile(r"(\d+)\s*\ue000?\s*to\s*\ue001?\s*(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +138,11 @@ def readings(text: str) -> tuple[Form, ...]:
     return (form(text),)
 
 
+@lru_cache(maxsize=4096)
 def form(text: str) -> Form:
     """The normal form of one answer."""
+    if _SIMPLE.fullmatch(text):
+        return Form(text, value=Fraction(int(text)))
     text = _bare(text)
     text = _STRONG.sub("", _ROW.sub(r"\\\\ ", text))
     text = _SPACE.sub(" ", text).strip()
@@ -132,9 +154,15 @@ def form(text: str) -> Form:
         if letter.isupper() or choice.group(1):
             return Form(letter, choice=letter.upper())
     text = _HALF_DAY.sub(lambda match: f" {match.group(1).lower()}m", _NAMED.sub("", _without_thousands(text), count=1))
+    text = _SCALED.sub(lambda match: f"\\times 10^{{{_SCALE[match.group(1)]}}} ", text)
+    text = _TO.sub(r"\1:\2", _CHOOSE.sub(r"\\binom{\1}{\2}", text))
+    if re.fullmatch("\ue000\\s*[$\\d][^\ue000]*", text):
+        text = text[1:-1].strip()
     core, unit = units.split(text)
     words = "" if unit and core else _worded(text)
     core = _compact(_without_marks(core))
+    if words in _MEANT:
+        return Form(_MEANT[words])
     if words in _COUNTS:
         return Form(str(_COUNTS.index(words)), value=Fraction(_COUNTS.index(words)))
     return Form(core, unit, _value(core), words)
@@ -171,6 +199,7 @@ def _bare(text: str) -> str:
         for opening, closing in (("**", "**"), ("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("*", "*")):
             if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
                 text = text[len(opening) : -len(closing)]
+        text = text.removesuffix("\\\\")
         if text[-1:] in ".,;:" and not text.endswith(("..", "\\,", "\\;", "\\:")):
             text = text[:-1]
         if match := re.fullmatch(r"\\(?:boxed|fbox)\s*\{(.*)\}", text, re.S):
@@ -233,7 +262,7 @@ def _value(text: str) -> Fraction | None:
     while text.startswith("(") and text.endswith(")") and text[1:-1].strip("+-.0123456789/") == "":
         text = text[1:-1]
     match = _PLAIN.fullmatch(text)
-    if not match:
+    if not match or len(text) > _LONGEST_NUMBER:
         return None
     parts = match.groupdict()
     number = Fraction(parts["top"] or parts["number"])

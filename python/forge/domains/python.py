@@ -21,7 +21,7 @@ from itertools import count
 from typing import Any
 
 from forge import extract, feedback
-from forge.domains import jobs, known_programs, libraries
+from forge.domains import flaws, jobs, known_programs, libraries, overlap
 from forge.domains.jobs import Jobs, Unready
 from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
@@ -30,16 +30,7 @@ from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 VERSION = "2"
 """Changes whenever a verdict could: old verdicts are then owed again."""
 
-_MASKED = re.compile(r"\d+")
-_WORD = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_]\w*|\d[\w.]*|[^\s\w]")
 _PLACE = re.compile(r" \(<\w+>, line \d+\)$")
-_DOCSTRING = re.compile(r"(\"\"\"|''')(.*?)\1", re.S)
-_KEPT_WORDS = frozenset(
-    "and as assert async await break class continue def del elif else except finally for from global if import in is "
-    "lambda nonlocal not or pass raise return try while with yield None True False abs all any bool bytes chr dict "
-    "divmod enumerate filter float frozenset int isinstance iter len list map max min next ord pow print range "
-    "reversed round set sorted str sum tuple type zip append extend items keys values get join split strip".split()
-)
 _REMEMBERED = 8_192
 """Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
 
@@ -261,17 +252,28 @@ class PythonDomain:
         found = self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
         return [texts or [] for texts in found]
 
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
+        """What is wrong with each failing answer, by what it takes to make it pass: a name of `flaws.NAMES`.
+
+        Beside each answer stand answers to the same problem that pass.
+        """
+        problems = [problem for problem, _, _ in items]
+        texts = iter([verdict.answer for _, verdict, _ in items])
+        shapes = self._inside(problems, lambda problem: f"shape({next(texts)!r}, {_entry(problem)!r})")
+        parts = [flaws.cuts(verdict.answer, _entry(problem)) for problem, verdict, _ in items]
+        pieces = [(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
+        passes = iter([execution.outcome is Outcome.PASS for execution in self._executions(pieces)])
+        told = []
+        for (problem, verdict, right), shape, found in zip(items, shapes, parts, strict=True):
+            begin = [verdict.answer, *flaws.functions(verdict.answer, _entry(problem))]
+            begun = any(flaws.goes_on(begin, other) for other in right)
+            begun = begun or verdict.outcome is Outcome.TRUNCATED
+            told.append(flaws.flaw(shape[0] if shape else "broken", [next(passes) for _ in found], begun))
+        return told
+
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""
-        keys = set()
-        document = _DOCSTRING.search(prompt)
-        if document and document.group(2).strip():
-            words = " ".join(_MASKED.sub("0", document.group(2)).lower().split())
-            keys.add("docstring:" + words)
-        code = _normal_code(answer)
-        if code:
-            keys.add("code:" + hashlib.blake2b(code.encode("utf-8", "replace"), digest_size=12).hexdigest())
-        return frozenset(keys)
+        return overlap.keys(prompt, answer)
 
     def _verdict(self, item: _Waiting) -> Verdict:
         attempt, answer, execution = item.attempt, item.answer, item.execution
@@ -381,21 +383,3 @@ def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
         return feedback.failed(failure.call)
     exception, _, message = execution.detail.partition(": ")
     return feedback.unloadable(exception, _PLACE.sub("", message))
-
-
-def _normal_code(text: str) -> str:
-    """Code without its docstring, comments, layout, names and numbers."""
-    text = _DOCSTRING.sub("", text, count=1)
-    text = "\n".join(
-        line.text for line in extract.lines(text) if not line.text.lstrip().startswith(("#", "import ", "from "))
-    )
-    names: dict[str, str] = {}
-    words = []
-    for word in _WORD.findall(text):
-        if word[0].isdigit():
-            words.append("0")
-        elif (word[0].isalpha() or word[0] == "_") and word not in _KEPT_WORDS:
-            words.append(names.setdefault(word, f"v{len(names)}"))
-        else:
-            words.append(word)
-    return " ".join(words) if len(words) > 8 else ""

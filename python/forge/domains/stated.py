@@ -7,6 +7,8 @@ An answer that is never stated is not guessed from the numbers in the text, unle
 from __future__ import annotations
 
 import re
+from collections import deque
+from itertools import islice
 
 from forge import extract
 
@@ -33,7 +35,10 @@ _PIECE = re.compile(
     re.S,
 )
 _NUMBER = re.compile(r"-?\$?(?:\d[\d,]*)?\.?\d+")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _MOST_WORDS = 12
+_TRIED = 32
+"""How many places that look like a statement are tried: a text that is full of them states nothing."""
 
 
 def stated(completion: str) -> str:
@@ -47,7 +52,7 @@ def own(completion: str) -> str:
     _, mark, after = text.rpartition("</think>")
     if mark and _found(after):
         text = after
-    for match in _RUN_ON.finditer(text):
+    for match in islice(_RUN_ON.finditer(text), _TRIED):
         if _found(text[: match.start()]):
             return text[: match.start()]
     return text
@@ -82,22 +87,23 @@ def _boxed(text: str) -> str:
 
 def _hashed(text: str) -> str:
     """What stands behind four hashes. Others write headings that way, so words count on the last line only."""
+    end = len(text.rstrip())
     for match in _HASHES.finditer(text):
         line = match.group(1).strip("* \t")
-        if not _HEADING.match(line) or (not text[match.end() :].strip() and not _STATED.search(line)):
+        if not _HEADING.match(line) or (match.end() >= end and not _STATED.search(line)):
             return line
     return ""
 
 
 def _said(text: str) -> str:
     """What the last statement of an answer says it is, to the end of its sentence."""
-    for match in reversed(list(_STATED.finditer(text))):
+    for match in reversed(deque(_STATED.finditer(text), _TRIED)):
         end = match.end()
         for piece in _PIECE.finditer(text, match.end(), match.end() + 2000):
             if piece.group("end"):
                 break
             end = piece.end()
         answer = text[match.end() : end].strip(" \t*`:")
-        if answer and len(answer.split()) <= _MOST_WORDS:
+        if answer and len(_WORD.findall(answer)) <= _MOST_WORDS:
             return answer
     return ""

@@ -29,6 +29,7 @@ _NOT_UNITS = frozenset(
     "with such that in by all real solution solutions either both then thus so because since".split()
 )
 _DEGREES = re.compile(r"\s*\^\s*\{?\s*\\circ\s*\}?\s*(?:\ue000?\s*([CF])\s*\ue001?)?$|\s*\\circ$")
+_ANGLE = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _PREFIX = re.compile(r"(-?)\s*(?:\\\$|\$|US\$|USD|\\pounds|\\euro|£|€|¥|₹|Rs\.?)\s*(?=[-\d.\\(])")
 _POWER = r"(?:\s*\^\s*\{?\s*-?[1-9]\s*\}?)?"
 _MARKED = re.compile(rf"(.*?\S)\s*((?:\ue000[^\ue001]*\ue001{_POWER}[\s/]*(?:\\cdot\s*)?)+)", re.S)
@@ -44,10 +45,12 @@ def split(text: str) -> tuple[str, str]:
         mark = prefix.group().strip("- \t")
         unit = _CURRENCIES.get(mark, "usd")
         text = prefix.group(1) + text[prefix.end() :].strip()
+    elif text[-1:] in ("€", "£") or text.endswith("\\$"):
+        text, unit = text[:-1].rstrip("\\ "), _CURRENCIES.get(text[-1], "usd")
     for _ in range(2):
         if text.endswith("%"):
             return text[:-1].rstrip("\\ "), PERCENT
-        if degrees := _DEGREES.search(text):
+        if (degrees := _DEGREES.search(text)) and not _ANGLE.search(text):
             scale = degrees.group(1)
             return text[: degrees.start()].strip(), f"°{scale.lower()}" if scale else DEGREE
         core, words = _trailing(text)
@@ -82,8 +85,9 @@ def _trailing(text: str) -> tuple[str, str]:
     first = re.split(r"[\s./^-]", words)[0]
     if not _are_units(words) or re.search(r"[A-Za-z]{2,}", re.sub(r"\\[A-Za-z]+", "", core)):
         return text, ""
-    known = _singular(first.lower()) in _KNOWN and len(first) > 1
-    if known or (gap and (len(first) > 2 or first in _LETTERS)):
+    known = len(first) > 1 and (_singular(first.lower()) in _KNOWN or first in ("sq", "cu"))
+    alone = first in _LETTERS and not re.search(r"[A-Za-z]", core)
+    if known or (gap and (len(first) > 2 or alone)):
         return core, words
     return text, ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from forge.diversity import Diversity
 from forge.types import Delta, Outcome, Score
 
 
@@ -41,18 +42,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A training text and the held-out text it was found to be too close to; `fate` says what was done."""
+    """A training text and the held-out text it was found to be too close to; `how` says by what that shows,
+    `fate` what was done."""
 
     text_id: str
     heldout_id: str
     text: str
     heldout_text: str
+    how: str = ""
     fate: str = "left out"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One pair to look at: `problem` is what the model was shown, `outcome` how the rejected answer ended."""
+    """One pair to look at: `problem` is what the model was shown, `outcome` how the rejected answer ended and `flaw`
+    what was wrong with it."""
 
     problem_id: str
     kind: str
@@ -61,6 +65,7 @@ class Example:
     feedback: str
     rejected: str
     chosen: str
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ class Report:
     """Everything the report shows, in its own words and numbers.
 
     `facts` are shown in the order given (model, seed, versions, digests, date, …). `compared` is how many
-    training texts were matched with the held-out problems, None if that was not done.
+    training texts were matched with the held-out problems, None if that was not done. `varieties` are the diversity of
+    the rounds, by name.
     """
 
     title: str
@@ -79,6 +85,7 @@ class Report:
     deltas: Sequence[Delta] = ()
     problems: Sequence[ProblemRate] = ()
     funnel: Sequence[Step] = ()
+    varieties: Sequence[tuple[str, Diversity]] = ()
     losses: Sequence[tuple[int, float]] = ()
     compared: int | None = None
     hits: Sequence[Hit] = ()

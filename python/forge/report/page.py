@@ -100,10 +100,12 @@ def meter(share: float) -> str:
     )
 
 
-def choice(name: str, values: Iterable[str]) -> str:
-    """A list to pick one value, or all, from."""
+def choice(name: str, title: str, values: Iterable[str]) -> str:
+    """A list to pick one value of the data attribute `name`, or all, from."""
     options = "".join(f'<option value="{escape(value)}">{escape(value)}</option>' for value in dict.fromkeys(values))
-    return f'<label>{escape(name)} <select><option value="">all</option>{options}</select></label>'
+    return (
+        f'<label>{escape(title)} <select name="{escape(name)}"><option value="">all</option>{options}</select></label>'
+    )
 
 
 def _sha256(text: str) -> str:

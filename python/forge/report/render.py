@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from forge.diversity import Diversity
 from forge.report import page, plots
 from forge.report.content import Arm, Example, ProblemRate, Report, Step
 from forge.report.plots import Bar, Bubble, Curve, Mark, percent
@@ -31,6 +32,7 @@ def html(content: Report) -> str:
         _scores(content.arms),
         _differences(content.deltas),
         _breadth(content.arms),
+        _variety(content.varieties),
         _outcomes(content.arms),
         _problems(content.problems),
         _funnel(content.funnel),
@@ -180,6 +182,29 @@ def _breadth(arms: Sequence[Arm]) -> str:
     )
 
 
+def _variety(rounds: Sequence[tuple[str, Diversity]]) -> str:
+    if not rounds:
+        return ""
+    lines = [
+        (
+            name,
+            f"{d.problems:,} x {d.samples}",
+            f"{d.behaviours:.2f}",
+            f"{d.programs:.2f}",
+            f"{d.entropy:.2f}",
+            percent(d.slope, signed=True),
+        )
+        for name, d in rounds
+    ]
+    heads = ("round", "problems x samples", "behaviours", "programs", "entropy, bits", "points for twice the tries")
+    return page.section(
+        "How different the answers are",
+        "<p>Of the samples at one problem: how many behave differently, and how many are different programs, names"
+        " and layout aside. A model that has learned to solve a problem needs fewer; one that gives up variety without"
+        " solving more has collapsed.</p>" + page.table(heads, lines, 1, shown=True),
+    )
+
+
 def _outcomes(arms: Sequence[Arm]) -> str:
     ledgers = [
         ("First, greedy answers", [(arm.name, arm.greedy) for arm in arms if sum(arm.greedy.values())]),
@@ -269,7 +294,8 @@ def _decontamination(content: Report) -> str:
         found = f"{content.compared:,} training texts were compared with the held-out problems; {close}."
     hits = "".join(
         f'<details class="hit"><summary>{escape(hit.text_id)} and {escape(hit.heldout_id)}'
-        f"{page.tags(hit.fate)}</summary>{page.sides(('Training', 'Held out'), (hit.text, hit.heldout_text))}</details>"
+        f"{page.tags(*filter(None, (hit.how, hit.fate)))}</summary>"
+        f"{page.sides(('Training', 'Held out'), (hit.text, hit.heldout_text))}</details>"
         for hit in content.hits
     )
     return page.section("Overlap with the held-out problems", f"<p>{found}</p>{hits}")
@@ -278,11 +304,13 @@ def _decontamination(content: Report) -> str:
 def _examples(examples: Sequence[Example]) -> str:
     if not examples:
         return ""
-    choices = page.choice("kind", [e.kind for e in examples])
-    choices += page.choice("rejected for", [e.outcome for e in examples])
+    choices = page.choice("kind", "kind", [e.kind for e in examples])
+    choices += page.choice("outcome", "rejected for", [e.outcome for e in examples])
+    choices += page.choice("flaw", "what was wrong", [e.flaw for e in examples if e.flaw])
     pairs = "".join(
-        f'<details class="pair" data-kind="{escape(e.kind)}" data-outcome="{escape(e.outcome)}">'
-        f"<summary>{escape(e.problem_id)}{page.tags(e.kind, e.outcome)}</summary>"
+        f'<details class="pair" data-kind="{escape(e.kind)}" data-outcome="{escape(e.outcome)}"'
+        f' data-flaw="{escape(e.flaw)}">'
+        f"<summary>{escape(e.problem_id)}{page.tags(*filter(None, (e.kind, e.outcome, e.flaw)))}</summary>"
         f"<h4>Problem</h4>{block(e.problem)}<h4>Feedback</h4>{block(e.feedback)}"
         f"{page.sides(('Rejected', 'Chosen'), (e.rejected, e.chosen))}</details>"
         for e in examples

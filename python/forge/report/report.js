@@ -1,9 +1,9 @@
-// Shows one pair at a time, filtered by kind and outcome. Without it, all pairs stay in the page, folded.
+// Shows one pair at a time, filtered by kind, outcome and flaw. Without it, all pairs stay in the page, folded.
 (() => {
   const box = document.getElementById("pairs");
   if (!box) return;
   const pairs = [...box.querySelectorAll(".pair")];
-  const [kind, outcome] = box.querySelectorAll("select");
+  const selects = [...box.querySelectorAll("select")];
   const [previous, next] = box.querySelectorAll("button");
   const where = box.querySelector(".where");
   let shown = pairs;
@@ -16,8 +16,8 @@
     next.disabled = at >= shown.length - 1;
   };
   const filter = () => {
-    const fits = (select, value) => select.value === "" || select.value === value;
-    shown = pairs.filter((pair) => fits(kind, pair.dataset.kind) && fits(outcome, pair.dataset.outcome));
+    const fits = (pair) => (select) => select.value === "" || select.value === pair.dataset[select.name];
+    shown = pairs.filter((pair) => selects.every(fits(pair)));
     at = 0;
     draw();
   };
@@ -25,8 +25,7 @@
     at = Math.max(0, Math.min(shown.length - 1, at + by));
     draw();
   };
-  kind.addEventListener("change", filter);
-  outcome.addEventListener("change", filter);
+  for (const select of selects) select.addEventListener("change", filter);
   previous.addEventListener("click", () => move(-1));
   next.addEventListener("click", () => move(1));
   box.addEventListener("keydown", (event) => {

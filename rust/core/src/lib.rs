@@ -1,4 +1,4 @@
-//! The sandbox of forge.
+//! The native part of forge: the sandbox, described below, and near-duplicates of code ([`dedup`]).
 //!
 //! # Theory of operation
 //!
@@ -50,6 +50,7 @@ pub mod closeness;
 mod commands;
 pub mod config;
 mod course;
+pub mod dedup;
 pub mod equality;
 pub mod error;
 mod integer;
