@@ -103,7 +103,7 @@ def check(found: Problem) -> Problem:
     """
     tests = found.tests
     if found.domain == "math":
-        if not text_of(tests, "answer", "").strip():
+        if not isinstance(tests.get("answer"), str) or not tests["answer"].strip():
             raise ValueError("has no answer: add tests.answer, a text")
         return found
     if found.domain != DOMAIN:
