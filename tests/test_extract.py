@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge.extract import Proposal, lines, program, proposal, without_special_tokens
+from forge.extract import Proposal, lines, program, proposal, unfinished, without_special_tokens
 
 STUB = 'import math\n\ndef area(r):\n    """The area of a circle (r > 0).\n\n    It\'s "exact" enough.\n    """\n'
 BODY = "    if r < 0:\n        raise ValueError('r')\n    return math.pi * r * r\n"
@@ -43,6 +43,23 @@ def value(text: str) -> float:
         "def helper(r):\n    return math.pi * r * r\n\nHere it is used.\n\ndef area(r):\n    return helper(r)\n\nDone.",
         '    text = """\nnot indented (\n"""\n    return math.pi * r * r\n',
         "    return (math.pi *\nr * r)\n",
+        f"{BODY}```\n\nThis works, as `area(1)` shows:\n```python\nprint(area(1))\n```",
+        f"def area(r):\n{BODY}```\nDone.",
+        f"Complete this:\n```python\n{STUB}```\nHere it is:\n```python\n{STUB}{BODY}```",
+        f"Here it is: ```python\n{STUB}{BODY}```",
+        f"```python {{.numberLines}}\ndef area(r):\n{BODY}```",
+        f'```python\ndef area(r):\n    """Area.\n\n    ```\n    area(1)\n    ```\n    """\n{BODY}```',
+        f"    def area(r):\n{BODY.replace('    ', '        ')}".replace("\n    def", "\ndef"),
+        f"TIMES = []\nfor i in range(3):\n    TIMES.append(i)\n\ndef area(r):\n{BODY}",
+        f"import sys\nsys.setrecursionlimit(9999)\n\ndef area(r):\n{BODY}",
+        f"import functools\n\n@functools.lru_cache\n@functools.wraps(print)\ndef area(r):\n{BODY}",
+        f"```python\n{STUB}{BODY}\nif __name__ == '__main__':\n    print(area(undefined))\n```",
+        f"{BODY}<|eot_id|><|start_header_id|>user",
+        f"{BODY}</s>",
+        f"[BEGIN]\ndef area(r):\n{BODY}[DONE]\n",
+        "squares = [r * r]\n    return math.pi * squares[0]",
+        "print(r)\n    return math.pi * r * r",
+        BODY.replace("    ", "\t"),
     ],
 )
 def test_a_right_answer_is_found_however_it_is_wrapped(completion: str) -> None:
@@ -65,6 +82,34 @@ def test_any_text_is_read_without_failing_and_lines_keep_it_whole(text: str) -> 
 def test_any_unicode_is_read_without_failing(text: str) -> None:
     program(STUB, "area", text)
     proposal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@\n", "```\n", '"""\n```\n', ":#", "def area(r):\n", "x = (\n", "    [", " \n", "\\\n", "if:\n", ".```"],
+)
+def test_a_long_text_that_means_harm_is_read_in_passing(text: str) -> None:
+    """What takes time beyond all measure ends in the limit of the test run."""
+    for prompt, name in ((STUB, "area"), ("In words.", "area"), ("", "")):
+        program(prompt, name, text * (150_000 // len(text)))
+    unfinished(text * (150_000 // len(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("def f(x):\n    return (x +", True),
+        ('def f(x):\n    """Return', True),
+        ("def f(x):\n    if x:", True),
+        ("def f(x):\n    return x and", True),
+        ("def f(x):\n    return x  # and", False),
+        ("def f(x):\n    return 'a:'\n", False),
+        ("The function works.", False),
+        ("", False),
+    ],
+)
+def test_a_text_that_ends_in_the_middle_is_told_from_one_that_does_not(text: str, cut: bool) -> None:
+    assert unfinished(text) is cut
 
 
 def test_a_special_token_at_the_very_beginning_is_passed_over() -> None:

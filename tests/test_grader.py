@@ -143,13 +143,13 @@ def test_an_answer_is_executed_once_however_often_it_is_given(domain: PythonDoma
 
 
 def test_feedback_is_the_same_on_every_run_and_names_what_went_wrong(domain: PythonDomain) -> None:
-    plain, drained = "assert f(1) == 2", "assert list(f(1)) == [2]"
+    plain, called = "assert f(1) == 2", "assert f(1)(2) == 2"
     told = {
         (plain, "    return 3"): "f(1) returned 3, expected 2",
         (plain, "    return 1 / 0"): "f(1) raised ZeroDivisionError: division by zero",
         (plain, "    return ("): "SyntaxError: '(' was never closed",
         (plain, "    return object()"): "f(1) returned <object>, expected 2",
-        (drained, "    return iter([2])"): "the answer gives or takes a value that is not plain data",
+        (called, "    return lambda y: y"): "the answer gives or takes a value that is not plain data",
         (plain, ""): "there is no code in the answer",
     }
     for (test, body), feedback in told.items():

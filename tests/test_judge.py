@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from forge import extract, samples
+from forge import extract, payload
 
 INC = 'def inc(x):\n    """Add one."""\n'
 RIGHT = {"task_id": "t/1", "source": "def inc(x):\n    return x + 1\n", "tests": ["assert inc(1) == 2"]}
@@ -312,9 +312,13 @@ def test_humaneval_samples_are_judged_by_the_benchmark_s_name_and_by_its_file(
     assert by_name.returncode == 0, by_name.stderr
     found = rows(by_name.stdout)
     assert [row["task_id"] for row in found] == [row["task_id"] for row in given]
-    assert [row["passed"] for row in found] == [True, True, True, False] * 41
+    assert [row["passed"] for row in found] == [True, False, True, False] * 41, "a fence is no continuation"
+    assert "41 completions that do not pass as official graders read it: a fence is in the way" in by_name.stderr
     by_file = judge("samples.jsonl", "--problems", str(path), cwd=tmp_path)
     assert by_file.stdout == by_name.stdout
+    extracted = rows(judge("samples.jsonl", "--benchmark", "humaneval", "--extract", cwd=tmp_path).stdout)
+    assert [row["passed"] for row in extracted] == [True, True, True, False] * 41
+    assert [row.get("read") for row in extracted[:3]] == ["as given", "extracted", None]
 
 
 def test_a_prompt_in_words_does_not_become_part_of_the_tests() -> None:
@@ -323,5 +327,5 @@ def test_a_prompt_in_words_does_not_become_part_of_the_tests() -> None:
     assert not extract.is_stub("import math\n", "inc")
     assert not extract.is_stub("Complete this function:\n\ndef inc(x):\n", "inc")
     row = {"prompt": f"Complete:\n{INC}", "entry_point": "inc", "test": "def check(candidate):\n    pass\n"}
-    assert "Complete" not in samples.problem(row).tests["setup"]
-    assert INC in samples.problem({**row, "prompt": INC}).tests["setup"]
+    assert "Complete" not in payload.problem(row).tests["setup"]
+    assert INC in payload.problem({**row, "prompt": INC}).tests["setup"]

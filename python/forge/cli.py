@@ -18,52 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from forge import __version__
+from forge import __version__, grading
 from forge.config import load
+from forge.console import data, progress, talk
 from forge.errors import ForgeError
-
-LEVELS = ("full", "no-namespaces", "rlimits-only")
-
-talk = Console(stderr=True, highlight=False)
-data = Console(highlight=False)
-
-
-class _Shown:
-    """Progress on the terminal: a bar a stage with its rate; a line a stage where there is no terminal."""
-
-    def __init__(self, bars: Progress) -> None:
-        self.bars = bars
-
-    def stage(self, name: str, total: int | None) -> Callable[[int], None]:
-        if not talk.is_terminal:
-            talk.print(name if total is None else f"{name}: {total}", markup=False)
-            return lambda done: None
-        bar = self.bars.add_task(name, total=total)
-        return lambda done: self.bars.advance(bar, done)
-
-    def note(self, text: str) -> None:
-        talk.print(text, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[_Shown]:
-    columns = (
-        TextColumn("{task.description:<32}"), BarColumn(bar_width=None), MofNCompleteColumn(),
-        _Rate("{task.speed}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=talk, disable=not talk.is_terminal) as bars:
-        yield _Shown(bars)
-
-
-class _Rate(TextColumn):
-    def render(self, task: Any) -> Any:
-        from rich.text import Text
-
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f}/s" if speed else "", justify="right")
 
 
 def main() -> None:
@@ -131,7 +90,7 @@ def _opened(
 
     settings = load(config, [*overrides, *([] if seed is None else [f"run.seed={seed}"])])
     folder = out or Path("runs") / f"{settings.run.name}-{settings.run.seed}"
-    with _progress() as progress, pipeline.opened(settings, folder, progress, reuse) as run:
+    with progress() as shown, pipeline.opened(settings, folder, shown, reuse) as run:
         yield run
 
 
@@ -235,78 +194,6 @@ _stage("eval", "Measure the base and every trained arm on the held-out problems.
 _stage("report", "Score what was measured and write scores.json and report.html.", _report)
 
 
-@commands.command("judge")
-@click.argument("file")
-@click.option("--problems", metavar="FILE", help="Problems that rows name, in the format of forge or of HumanEval.")
-@click.option("--benchmark", metavar="NAME", help="The same, of a benchmark that forge knows: humaneval.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where verdicts go [default: standard output].")
-@click.option("--resume", is_flag=True, help="Go on after the rows that --out holds.")
-@click.option("--workers", type=click.IntRange(0), default=0, show_default="one a processor")
-@click.option("--require", type=click.Choice(LEVELS), default="full", show_default=True, help="The least isolation.")
-@click.option("--allow-shared", is_flag=True, help="Let tests share a process with a program they cannot leave.")
-@click.option("--wall", default=10.0, show_default=True, metavar="SECONDS", help="Wall time of one program.")
-@click.option("--cpu", default=5.0, show_default=True, metavar="SECONDS", help="CPU time of one program.")
-@click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory of one program.")
-def judge_command(
-    file: str, problems: str | None, benchmark: str | None, out: Path | None, resume: bool, workers: int,
-    require: str, allow_shared: bool, wall: float, cpu: float, memory: int,
-) -> None:  # fmt: skip
-    """Judge each program in FILE, rows of JSON, gzipped or not, or - for standard input.
-
-    Writes one row for each, in order. docs/judge.md describes both.
-    """
-    from forge import judge, lines
-    from forge.domains.python import PythonDomain
-
-    if problems and benchmark:
-        raise click.UsageError("--problems and --benchmark both say where problems come from: give one")
-    if resume and not out:
-        raise click.UsageError("--resume needs the --out to go on with")
-    if file.endswith(".toml"):
-        raise click.UsageError(f"{file} is a config: forge rejudge judges what its run owes")
-    limits = _limits(wall, cpu, memory)
-    with lines.Source(file) as source:
-        known = judge.problems_in(problems) if problems else _benchmark(benchmark)
-        with PythonDomain(workers, require, limits, allow_shared) as domain, lines.Output(out, resume) as output:
-            _judge_rows(source, known, domain, output)
-
-
-def _judge_rows(source: Any, known: Any, domain: Any, output: Any) -> None:
-    from forge import judge
-    from forge.errors import CheckFailed
-
-    began = time.monotonic()
-    try:
-        with _progress() as shown:
-            advance = shown.stage("judge", None) if output.path or not sys.stdout.isatty() else lambda done: None
-            judge.run(source, known, domain, domain.box.isolation, output, shown.note, advance)
-    except KeyboardInterrupt:
-        more = "the same command with --resume goes on" if output.path else "with --out it could go on"
-        talk.print(f"interrupted after {output.rows} rows; {more}", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
-    finally:
-        talk.print(judge.summary(output, time.monotonic() - began, domain.box.isolation), markup=False)
-    if errors := output.outcomes["error"]:
-        raise CheckFailed(f"{errors} of {output.rows} rows could not be judged", "their `detail` says why")
-
-
-def _limits(wall: float, cpu: float, memory: int) -> Any:
-    from forge.sandbox import Limits
-
-    try:
-        return Limits(wall=wall, cpu=cpu, memory=memory << 20)
-    except ValueError as failure:
-        raise click.UsageError(str(failure)) from failure
-
-
-def _benchmark(name: str | None) -> dict[str, Any]:
-    from forge import benchmarks
-
-    return {problem.id: problem for problem in benchmarks.load(name)} if name else {}
-
-
 @commands.command("dedup")
 @click.argument("file")
 @click.option("--text", metavar="FIELD", help="The field that holds code [default: code, source, completion or text].")
@@ -328,7 +215,7 @@ def dedup_command(
 
     began = time.monotonic()
     try:
-        with lines.Source(file) as source, duplicates.opened(out) as output, _progress() as shown:
+        with lines.Source(file) as source, duplicates.opened(out) as output, progress() as shown:
             count = duplicates.run(source, output, text, keys, threshold, every, shown.note)
     except BrokenPipeError:
         sys.exit(0)
@@ -337,27 +224,8 @@ def dedup_command(
         raise CheckFailed(f"{count.faults} rows could not be read", "the lines above say why; the others were done")
 
 
-@commands.command("check")
-@click.option("--benchmark", default="nano/dev", show_default=True, help="Whose grader to test.")
-@click.option("--problems", default=0, show_default="all", help="How many of its problems to use.")
-@click.option("--require", default="full", show_default=True, help="The least isolation that will do.")
-def check_command(benchmark: str, problems: int, require: str) -> None:
-    """Show what this host enforces, and judge answers whose verdict is known."""
-    from forge import benchmarks, config, selftest
-    from forge.domains import DOMAINS
-    from forge.errors import CheckFailed
-    from forge.sandbox import probe
-
-    for wall in probe():
-        data.print(f"{'enforced' if wall.enforced else 'MISSING ':<9} {wall.name}: {wall.how}", markup=False)
-    chosen = benchmarks.load(benchmark)
-    with config.resolve(DOMAINS, chosen[0].domain, "domain")(require=require) as domain:
-        data.print(f"isolation reached: {domain.box.isolation}")
-        result = selftest.run(domain, chosen[: problems or None], 0)
-    data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)
-    if result.misses:
-        raise CheckFailed(f"{len(result.misses)} were misjudged: {'; '.join(result.misses[:5])}")
-    data.print("all judged right")
+for command in (grading.judge_command, grading.compare_command, grading.check_command):
+    commands.add_command(command)
 
 
 @commands.group("nano")
@@ -372,17 +240,17 @@ def pretrain_command(out: Path, seed: int) -> None:
     """Train the embedded model from scratch: corpus, tokenizer, weights. Resumes from its checkpoints."""
     from forge.nano import pretrain
 
-    with _progress() as shown:
+    with progress() as shown:
         advance: list[Callable[[int], None]] = []
         seen = [0]
 
-        def progress(now: dict[str, float]) -> None:
+        def tell(now: dict[str, float]) -> None:
             if not advance:
                 advance.append(shown.stage("pretrain", int(now["steps"])))
             advance[0](int(now["step"]) - seen[0])
             seen[0] = int(now["step"])
 
-        record = pretrain.pretrain(out, seed=seed, progress=progress)
+        record = pretrain.pretrain(out, seed=seed, progress=tell)
     data.print(f"{out}: {record}", markup=False)
 
 
@@ -394,7 +262,7 @@ def gate_command(benchmark: str, out: Path) -> None:
     from forge import gate, pipeline
 
     settings = load(None, ["run.name=nano-gate", f"eval.benchmark={benchmark}", "eval.samples=16"])
-    with _progress() as progress, pipeline.opened(settings, out, progress) as run:
+    with progress() as shown, pipeline.opened(settings, out, shown) as run:
         lines = gate.lines(run)
     for line in lines:
         data.print(f"{'ok    ' if line.held else 'MISSED'} {line.text}", markup=False)

@@ -9,10 +9,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import dedent
 from typing import NamedTuple
 
-_SPECIAL = re.compile(r"<\|(?:im_end|im_start|endoftext|end|start|eot_id|end_of_text|eom_id)\|>|</s>|<end_of_turn>")
-_FENCE = re.compile(r"^[ \t]{0,3}(```+|~~~+)[ \t]*([A-Za-z0-9_+-]*)[ \t]*$")
+_SPECIAL = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|end|start|eot_id|end_of_text|eom_id|begin_of_text|start_header_id|assistant|user"
+    r"|system|file_separator|fim_\w+|endofcode|EOT|EOS)\|>|</s>|<s>|<end_of_turn>|<start_of_turn>|<eos>|\[/?INST\]"
+    r"|<\uff5c[\w\u2581]+\uff5c>"
+)
+_FENCE = re.compile(r"^[ \t]{0,3}(```+|~~~+)[ \t]*([A-Za-z0-9_+-]*)[ \t]*(?:\{[^\n]*\})?[ \t]*$")
+_OPENED = re.compile(r"^.*[:.!)][ \t]*(```+)[ \t]*((?:[Pp]ython|py)3?)[ \t]*$")
 _MARK = {quote: re.compile(quote + r"|\\.|\n", re.S) for quote in ('"""', "'''", '"', "'")}
 _MARK[""] = re.compile(r"\"\"\"|'''|\"|'|#[^\n]*|[()\[\]{}]|\\.|\n", re.S)
 _DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_]\w*)")
@@ -21,6 +27,17 @@ _KEPT = re.compile(
 )
 _START = re.compile(r"^(?:(?:async[ \t]+)?def[ \t]+\w|class[ \t]+\w|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w)")
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=]")
+_CONSTANT = re.compile(r"^[A-Za-z_]\w*[ \t]*=[^=]")
+_COMPOUND = re.compile(r"^(?:for|while|if|try|with)\b.*:[ \t]*(?:#.*)?$|^[a-z_]\w*(?:\.\w+)+\(.*\)[ \t]*$")
+_GUARD = re.compile(r"^if[ \t]+__name__\b")
+_GOES_ON = re.compile(r"^(?:else|elif|except|finally)\b|^[)\]}]")
+_REMARK = re.compile(r"#[^'\"\n]*$")
+_TABS = re.compile(r"^\t+")
+_OPENS = re.compile(r":[ \t]*(?:#[^\n]*)?$")
+_DANGLES = re.compile(r"(?:[-+*/%&|^=<,:(\[{@]|\b(?:and|or|not|in|is|def|class|if|elif|for|while|import|from|lambda))$")
+_LONGEST = 1 << 20
+"""No program that a model wrote has more characters; what has is taken as it stands."""
+
 _STATEMENT = re.compile(r"(?:return|if|for|while|try|with|[A-Za-z_][\w.]*(?:\[[^\]]*\])?[ \t]*[-+*/|&]?=)(?=\W)")
 
 
@@ -33,6 +50,20 @@ class Line(NamedTuple):
 
 def lines(text: str) -> list[Line]:
     """The lines of Python text, each with whether it continues what an earlier line left open."""
+    return _scanned(text)[0]
+
+
+def unfinished(text: str) -> bool:
+    """Whether a program seems to end in the middle: of a string, a bracket, a statement or a block."""
+    if len(text) > _LONGEST:
+        return False
+    found, inner = _scanned(text.rstrip())
+    code = [line.text for line in found if line.inner or not line.text.lstrip().startswith("#")]
+    return bool(code) and (inner or _DANGLES.search(_REMARK.sub("", code[-1]).rstrip()) is not None)
+
+
+def _scanned(text: str) -> tuple[list[Line], bool]:
+    """The lines, and whether the text ends inside a string or a bracket."""
     found: list[Line] = []
     start = position = depth = 0
     quote, inner = "", False
@@ -54,7 +85,7 @@ def lines(text: str) -> list[Line]:
             depth = max(0, depth - 1)
     if start < len(text):
         found.append(Line(text[start:], inner))
-    return found
+    return found, bool(quote) or depth > 0
 
 
 def without_special_tokens(text: str) -> str:
@@ -65,45 +96,85 @@ def without_special_tokens(text: str) -> str:
 
 def fenced(text: str) -> list[str]:
     """The contents of fenced code blocks, a last unclosed one included; empty where there is no fence."""
+    return _split(text)[1]
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """What stands before the first fence, and the contents of the blocks."""
     if "```" not in text and "~~~" not in text:
-        return []
+        return text, []
+    before: list[str] = []
     blocks: list[str] = []
     current: list[str] | None = None
     mark = ""
     for line in text.split("\n"):
         match = _FENCE.match(line)
-        if match and current is None:
-            current, mark = [], match.group(1)
-        elif match and match.group(1)[0] == mark[0] and not match.group(2):
-            blocks.append("\n".join(current or []) + "\n")
+        if current is None:
+            match = match or _OPENED.match(line)
+            if match:
+                current, mark = [], match.group(1)
+            elif not blocks:
+                before.append(line)
+        elif match and match.group(1)[0] == mark[0] and not match.group(2) and not _quotes_open(current):
+            blocks.append("\n".join(current) + "\n")
             current = None
-        elif current is not None:
+        else:
             current.append(line)
     if current:
         blocks.append("\n".join(current))
-    return [block for block in blocks if block.strip()]
+    return "\n".join(before), [block for block in blocks if block.strip()]
+
+
+def _quotes_open(block: list[str]) -> bool:
+    """Whether a block so far ends inside a text of several lines, which may hold fences of its own."""
+    if len(block) > 400:
+        return False
+    text = "\n".join(block)
+    return ('"""' in text or "'''" in text) and _scanned(text + "\n)]}" * 3)[1]
 
 
 def program(prompt: str, entry_point: str, completion: str, *, cut: bool = False) -> str:
-    """The whole program that a completion states for a stub; empty where it holds no code at all.
+    """The whole program that a completion states for a problem; empty where it holds no code at all.
 
     `cut` says that a token limit ended the completion: then a further definition that it ends in is dropped.
 
-    A completion may continue the stub's body, repeat the function (the stub's imports and helpers stay
-    available), come in one fence of several, lack the closing fence, or be followed by chatter.
+    A completion may continue a stub's body, repeat the function (the stub's imports and helpers stay
+    available), come in one fence of several, lack either fence, or be followed by chatter. A prompt in words is
+    no part of the program; without an `entry_point` the program is all the code there is.
     """
+    if len(completion) > _LONGEST:
+        return completion
     text = without_special_tokens(completion.replace("\r\n", "\n").replace("\r", "\n"))
-    blocks = fenced(text)
-    if blocks:
-        defining = [block for block in blocks if defines(block, entry_point)]
-        text = defining[0] if defining else blocks[0]
+    text = _chosen(prompt, entry_point, text)
     if not text.strip():
         return ""
+    if not entry_point:
+        return text.rstrip() + "\n"
+    stub = prompt if is_stub(prompt, entry_point) else ""
+    if not stub or (_indented(text) and defines(text.lstrip()[:400], entry_point)):
+        text = dedent(text)
+    cut = cut or unfinished(text)
     if not _indented(text):
-        if defines(text, entry_point):
-            return _before_definition(prompt, entry_point) + _code(text, entry_point, cut)
+        if defines(text, entry_point) or not stub:
+            return _before_definition(stub, entry_point) + _code(text, entry_point, cut)
         text = _as_body(text)
-    return _body(prompt, text, cut)
+    return _body(stub, text, cut)
+
+
+def _chosen(prompt: str, entry_point: str, text: str) -> str:
+    """The part of a text that holds the program: a fenced block, what stands before a fence, or all of it."""
+    before, blocks = _split(text)
+    if not blocks and before == text:
+        return text
+    first = next((line for line in before.split("\n") if line.strip()), "")
+    code = first[:1] in (" ", "\t") or _START.match(first) or _CONSTANT.match(first) or _STATEMENT.match(first)
+    if code and (
+        not defines("\n".join(blocks), entry_point) or first[:1] in (" ", "\t") or defines(before, entry_point)
+    ):
+        return before
+    defining = [block for block in blocks if entry_point and defines(block, entry_point)]
+    answers = [block for block in defining if block.strip() not in prompt]
+    return next(iter([*answers, *defining, *blocks]), before)
 
 
 def _indented(text: str) -> bool:
@@ -114,7 +185,9 @@ def _indented(text: str) -> bool:
 def _as_body(text: str) -> str:
     """A body whose indentation was stripped: all of it, or that of its first line only."""
     first, newline, rest = text.lstrip("\n").partition("\n")
-    if not _STATEMENT.match(first):
+    after = next((line.text for line in lines(rest) if line.text.strip()), "")
+    lost = after[:1] in (" ", "\t") and not _OPENS.search(first) and not unfinished(first)
+    if not _STATEMENT.match(first) and not lost:
         return text
     flush = any(_STATEMENT.match(line.text) and not line.inner for line in lines(rest))
     if not flush:
@@ -139,32 +212,51 @@ def _before_definition(prompt: str, entry_point: str) -> str:
 
 
 def _code(text: str, entry_point: str, cut: bool) -> str:
-    """From the first line of code to the first top-level line, after the function, that is none."""
-    kept: list[str] = []
-    begun = defined = False
-    complete = 0
-    for line in lines(text):
-        if not line.inner and line.text[:1] not in ("", " ", "\t"):
-            if not begun and not _START.match(line.text):
-                continue
-            if begun and not _KEPT.match(line.text):
-                if defined:
-                    cut = False
-                    break
-                continue
+    """The top-level pieces of code, up to the first one after the function that is no definition."""
+    kept: list[list[str]] = []
+    defined = False
+    ends = -1
+    for piece in _pieces(text):
+        first = piece[0]
+        begins = _START.match(first) or first.startswith("#") or _CONSTANT.match(first)
+        goes_on = kept and (_KEPT.match(first) or (_COMPOUND.match(first) and not defined))
+        if not (begins or goes_on) or _GUARD.match(first):
             if defined:
-                complete = len(kept)
-        begun = True
-        name = _DEFINITION.match(line.text)
-        defined = defined or bool(name and name.group(1) == entry_point)
-        kept.append(line.text)
-    return "\n".join(kept[:complete] if cut and complete else kept).rstrip() + "\n"
+                cut = False
+                break
+            continue
+        if defined and ends < 0:
+            ends = len(kept)
+        names = [_DEFINITION.match(line) for line in piece]
+        defined = defined or any(name and name.group(1) == entry_point for name in names)
+        kept.append(piece)
+    if cut and 0 <= ends < len(kept):
+        kept.pop()
+    return "\n".join(line for piece in kept for line in piece).rstrip() + "\n"
+
+
+def _pieces(text: str) -> list[list[str]]:
+    """The lines of each top-level statement, with what belongs to it."""
+    found: list[list[str]] = []
+    decorators = False
+    for line in lines(text):
+        flush = not line.inner and line.text[:1] not in ("", " ", "\t") and not _GOES_ON.match(line.text)
+        if not found or (flush and not decorators):
+            found.append([line.text])
+            decorators = line.text.startswith("@")
+        else:
+            found[-1].append(line.text)
+            decorators = decorators and line.text.startswith("@")
+    return [piece for piece in found if any(line.strip() for line in piece)]
 
 
 def _body(prompt: str, text: str, cut: bool) -> str:
     """The stub and the indented lines that continue it, with helpers that follow."""
     complete = 0
     kept: list[str] = []
+    if text.lstrip("\n").startswith("\t") and "\n    " in prompt:
+        # A stub with spaces can only go on with spaces.
+        text = "\n".join(line.text if line.inner else _TABS.sub(_spaces, line.text) for line in lines(text)) + "\n"
     for line in lines(text) if _closed(prompt) else lines(prompt + text)[len(lines(prompt)) :]:
         if not line.inner and line.text[:1] not in ("", " ", "\t"):
             if not _KEPT.match(line.text):
@@ -173,6 +265,10 @@ def _body(prompt: str, text: str, cut: bool) -> str:
             complete = len(kept)
         kept.append(line.text)
     return prompt + "\n".join(kept[:complete] if cut and complete else kept).rstrip()
+
+
+def _spaces(tabs: re.Match[str]) -> str:
+    return "    " * len(tabs[0])
 
 
 @lru_cache(maxsize=256)

@@ -7,14 +7,13 @@ look like is in `samples`; what a verdict means is the domain's.
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from forge import samples, stats
+from forge import samples, stats, tally
 from forge.errors import DataError
-from forge.lines import LONGEST, Output, Source
+from forge.lines import NOT_JSON, Output, Source, parsed
 from forge.protocols import SHARED
 from forge.samples import Sample
 from forge.types import Attempt, Outcome, Problem, Verdict
@@ -28,7 +27,6 @@ HELD = 32 << 20
 SHOWN = 100
 """How many faulty rows are talked about; the others are in the output only."""
 
-_NOT_JSON = "not JSON"
 _OTHER = "give the same file as before, or choose another --out"
 
 Say = Callable[[str], None]
@@ -41,32 +39,9 @@ class Grader(Protocol):
         """The program that a completion states."""
         ...
 
-    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
-        """One verdict for each item, in order; items are taken as there is room."""
+    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, Sequence[str]]]) -> Iterator[Verdict]:
+        """One verdict for each item, in order, on its first program that passes, else on its last."""
         ...
-
-
-def problems_in(name: str) -> dict[str, Problem]:
-    """The problems in a JSONL file, plain or gzip, by what rows call them.
-
-    Raises:
-        DataError: the file cannot be read, holds none, or a row is not a problem or is there twice.
-    """
-    found: dict[str, Problem] = {}
-    with Source(name) as source:
-        for number, line in source:
-            try:
-                problem = samples.problem(_parsed(line))
-            except (ValueError, RecursionError) as failure:
-                raise DataError(f"{name}, line {number}: {failure}", "restore the line or remove it") from failure
-            if problem.id in found:
-                raise DataError(f"problem {problem.id!r} of {name} appears twice")
-            found[problem.id] = problem
-    if source.failure:
-        raise source.failure
-    if not found:
-        raise DataError(f"{name} holds no problem")
-    return found
 
 
 def run(
@@ -77,26 +52,34 @@ def run(
     output: Output,
     say: Say,
     advance: Callable[[int], None],
+    extract: bool = False,
 ) -> None:
     """Judge every row of `source` that `output` does not hold yet; `advance` counts them by the handful.
+
+    With `extract`, the program is looked for in completions that do not pass as they stand.
 
     Raises:
         DataError: the source ended in something unreadable, or `output` belongs to another; what could be
             judged was.
     """
-    count = 0
-    for sample, verdict in _judged(grader, _samples(source, problems, output, say)):
+    count = fenced = 0
+    for sample, verdict in _judged(grader, _samples(source, problems, extract, output, say)):
         output.add(_row(sample, verdict, isolation))
         count += 1
+        official = sample.programs and not sample.extract
+        fenced += bool(official and verdict.outcome is not Outcome.PASS and "```" in sample.attempt.completion)
         if count % 64 == 0:
             advance(64)
     advance(count % 64)
+    if fenced:
+        many = "1 completion that does not pass" if fenced == 1 else f"{fenced} completions that do not pass"
+        say(f"{many} as official graders read it: a fence is in the way; --extract finds the program in it")
     if source.failure:
         raise source.failure
 
 
-def summary(output: Output, seconds: float, isolation: str) -> str:
-    """One paragraph for people: how many rows, how fast, how they ended, and the share that passed."""
+def summary(output: Output, seconds: float, isolation: str, problems: int = 0) -> str:
+    """For people: how many rows, how fast, how they ended, the share that passed, and pass@k over `problems`."""
     fresh = output.rows - output.before
     count = f"{output.rows} {'row' if output.rows == 1 else 'rows'}"
     ended = ", ".join(f"{name} {number}" for name, number in output.outcomes.most_common()) or "none"
@@ -107,7 +90,8 @@ def summary(output: Output, seconds: float, isolation: str) -> str:
     rate = f"{fresh / seconds:.0f}/s" if seconds > 0 else "at once"
     left = f"; {errors} not judged and left out" if errors else ""
     share = f"{100 * passed / judged:.1f} % ({100 * low:.1f} to {100 * high:.1f})" if judged else "unknown"
-    return f"{count}{before}, {seconds:.1f} s, {rate}, isolation {isolation}\noutcomes: {ended}\npassed: {share}{left}"
+    lines = [f"{count}{before}, {seconds:.1f} s, {rate}, isolation {isolation}", f"outcomes: {ended}"]
+    return "\n".join([*lines, f"passed: {share}{left}", *tally.told(output.counts, problems)])
 
 
 def _judged(grader: Grader, rows: Iterable[tuple[Sample, int]]) -> Iterator[tuple[Sample, Verdict]]:
@@ -117,7 +101,7 @@ def _judged(grader: Grader, rows: Iterable[tuple[Sample, int]]) -> Iterator[tupl
     size = 0
     ended = False
 
-    def items() -> Iterator[tuple[Problem, Attempt, str]]:
+    def items() -> Iterator[tuple[Problem, Attempt, Sequence[str]]]:
         nonlocal size, ended
         while len(held) < WINDOW and size < HELD:
             try:
@@ -127,12 +111,10 @@ def _judged(grader: Grader, rows: Iterable[tuple[Sample, int]]) -> Iterator[tupl
                 return
             held.append((sample, length))
             size += length
-            program = sample.program
-            yield (
-                sample.problem,
-                sample.attempt,
-                grader.answer(sample.problem, sample.attempt) if program is None else program,
-            )
+            programs = sample.programs
+            if sample.extract:
+                programs += (grader.answer(sample.problem, sample.attempt),)
+            yield sample.problem, sample.attempt, programs
 
     while not ended:
         for verdict in grader.judge_answers(items()):
@@ -141,58 +123,54 @@ def _judged(grader: Grader, rows: Iterable[tuple[Sample, int]]) -> Iterator[tupl
             yield sample, verdict
 
 
-def _samples(source: Source, problems: Mapping[str, Problem], output: Output, say: Say) -> Iterator[tuple[Sample, int]]:
+def _samples(
+    source: Source, problems: Mapping[str, Problem], extract: bool, output: Output, say: Say
+) -> Iterator[tuple[Sample, int]]:
     """What the lines after those that were judged before state, each with its bytes."""
     skipped = faults = 0
     for number, line in source:
-        if skipped < output.before:
-            skipped += 1
-            if skipped == output.before:
-                _demand_same(line, number, source, output)
-            continue
-        sample = _sample(line, problems)
-        if sample.fault:
-            if not line.endswith(b"\n") and sample.fault.startswith(_NOT_JSON):
-                say(f"{source.name}, line {number}: torn, so passed over")
-                return
-            sample = sample._replace(fault=f"line {number}: {sample.fault}")
-            faults += 1
-            if faults <= SHOWN:
-                say(f"{source.name}, {sample.fault}")
-            if faults == SHOWN:
-                say("what is wrong with further rows is in their `detail` only")
-        yield sample, len(line)
+        for sample in _stated(line, problems, extract):
+            if skipped < output.before:
+                skipped += 1
+                if skipped == output.before:
+                    _demand_same(sample, number, source, output)
+                continue
+            if sample.fault:
+                if not line.endswith(b"\n") and sample.fault.startswith(NOT_JSON):
+                    say(f"{source.name}, line {number}: torn, so passed over")
+                    return
+                sample = sample._replace(fault=f"{source.unit} {number}: {sample.fault}")
+                faults += 1
+                if faults <= SHOWN:
+                    say(f"{source.name}, {sample.fault}")
+                if faults == SHOWN:
+                    say("what is wrong with further rows is in their `detail` only")
+            yield sample, len(line)
     if skipped < output.before and not source.failure:
         raise DataError(f"{output.path} holds {output.before} rows, {source.name} only {skipped}", _OTHER)
 
 
-def _demand_same(line: bytes, number: int, source: Source, output: Output) -> None:
-    """Compare the last row that was written with the line that it should belong to."""
-    task = _sample(line, {}).task
-    if task != output.task:
-        what = f"row {output.before} of {output.path} is on {output.task!r}, line {number} of {source.name} on {task!r}"
-        raise DataError(what, _OTHER)
+def _demand_same(sample: Sample, number: int, source: Source, output: Output) -> None:
+    """Compare the last row that was written with the sample that it should belong to."""
+    if sample.task != output.task:
+        what = f"row {output.before} of {output.path} is on {output.task!r}"
+        raise DataError(f"{what}, {source.unit} {number} of {source.name} on {sample.task!r}", _OTHER)
 
 
-def _sample(line: bytes, problems: Mapping[str, Problem]) -> Sample:
+def _stated(line: bytes, problems: Mapping[str, Problem], extract: bool) -> Iterator[Sample]:
+    """The samples of one line, usually one; what is wrong with one is its fault."""
     row = None
     try:
-        row = _parsed(line)
-        return samples.sample(row, problems)
+        row = parsed(line)
+        rows = list(samples.each(row))
     except (ValueError, RecursionError) as failure:
-        return samples.faulty(str(failure), row)
-
-
-def _parsed(line: bytes) -> Any:
-    if len(line) > LONGEST:
-        raise ValueError(f"longer than {LONGEST >> 20} MiB")
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as failure:
-        reason = f"{failure.msg[:1].lower()}{failure.msg[1:]} at character {failure.pos + 1}"
-        raise ValueError(f"{_NOT_JSON}: {reason}") from failure
-    except ValueError as failure:
-        raise ValueError(f"{_NOT_JSON}: {failure}") from failure
+        yield samples.faulty(str(failure), row)
+        return
+    for row in rows:
+        try:
+            yield samples.sample(row, problems, extract)
+        except (ValueError, RecursionError) as failure:
+            yield samples.faulty(str(failure), row)
 
 
 def _row(sample: Sample, verdict: Verdict, isolation: str) -> dict[str, Any]:
@@ -209,6 +187,8 @@ def _row(sample: Sample, verdict: Verdict, isolation: str) -> dict[str, Any]:
         "isolation": "" if sample.fault else isolation,
         "shared_process": verdict.judge.endswith(SHARED),
     }
+    if sample.attempt.completion:
+        row["read"] = "as given" if sample.programs and verdict.answer == sample.programs[0] else "extracted"
     if outcome is Outcome.ERROR:
         row["detail"] = sample.fault or verdict.feedback
     return row

@@ -17,19 +17,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from forge import documents
 from forge.errors import DataError, ForgeError
 from forge.store import drop_torn_line, writing
+from forge.tally import Count
 from forge.types import Outcome
 
 LONGEST = 64 << 20
 """The most bytes of one line; the rest of a longer one is passed over."""
+
+NOT_JSON = "not JSON"
+"""How the message on a line that is none begins."""
 
 _FIRST = b'{"task_id"'
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
 
 class Source:
-    """The lines of a JSONL file, plain or gzip, or of standard input (`-`).
+    """The lines of a JSONL file, plain or gzip, or of standard input (`-`); the rows of a JSON document (`documents`).
 
     Raises:
         DataError: there is no such file, or it cannot be read. What cannot be read later ends the lines and
@@ -39,8 +44,15 @@ class Source:
     def __init__(self, name: str) -> None:
         self.name = "standard input" if name == "-" else name
         self.failure: DataError | None = None
+        self.unit = "line"
+        self._ahead: list[bytes] = []
+        self._rows: list[Any] = []
         try:
             self._plain = _opened(name)
+            if documents.is_document(name):
+                self.unit = "entry"
+                self._rows = documents.rows(name)
+                return
             self._file: Any = self._plain
             if name.endswith(".gz") or self._plain.peek(2)[:2] == b"\x1f\x8b":
                 self._file = gzip.GzipFile(fileobj=self._plain)
@@ -49,6 +61,8 @@ class Source:
             raise DataError(f"no file at {name}", "give a JSONL file, or - for standard input") from None
         except _UNREADABLE as failure:
             raise self._unreadable(failure, "give a JSONL file, gzipped or not") from failure
+        except (ValueError, RecursionError) as failure:
+            raise self._unreadable(failure, "give JSONL, a JSON list of rows, or a log with samples") from failure
 
     def __enter__(self) -> Self:
         return self
@@ -58,11 +72,23 @@ class Source:
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Number and bytes of each line that is not blank."""
+        for place, row in enumerate(self._rows, start=1):
+            yield place, json.dumps(row).encode() + b"\n"
+        if self.unit == "entry":
+            return
         number = 0
-        while line := self._line():
+        while line := self._ahead.pop() if self._ahead else self._line():
             number += 1
             if not line.isspace():
                 yield number, line
+
+    def first(self) -> bytes:
+        """The first line or row, which is still to come; empty where there is none."""
+        if self._rows:
+            return json.dumps(self._rows[0]).encode()
+        if self.unit == "line" and not self._ahead and (line := self._line()):
+            self._ahead.append(line)
+        return self._ahead[0] if self._ahead else b""
 
     def _line(self) -> bytes:
         """The next line, one byte too long if it was cut; empty at the end."""
@@ -88,17 +114,21 @@ class Output:
     Args:
         path: a new file, or with `resume` one that an earlier call left.
         resume: whether to go on after the rows that are there; what a kill left of a last one is cut away.
+        names: what problems are called, for each thing that rows may call them.
 
     Raises:
         DataError: the file exists and is not to be resumed, or holds something else.
         ForgeError: it cannot be written, or another process writes it.
     """
 
-    def __init__(self, path: Path | None, resume: bool = False) -> None:
+    def __init__(self, path: Path | None, resume: bool = False, names: Mapping[str, str] | None = None) -> None:
         self.path = path
         self.outcomes: Counter[str] = Counter()
         self.task: Any = None
         """What the last row calls its problem."""
+        self.counts: dict[str, Count] = {}
+        """The samples of each problem that has a name of its own (`names`)."""
+        self._names = names or {}
         if path is None:
             self._file: BinaryIO = os.fdopen(os.dup(1), "wb")
         else:
@@ -131,7 +161,15 @@ class Output:
             self._file.flush()
         except OSError as failure:
             raise self._failed(failure) from failure
-        self.outcomes[row["outcome"]] += 1
+        self._count(row)
+
+    def _count(self, row: Mapping[str, Any]) -> None:
+        outcome = Outcome(row["outcome"])
+        self.outcomes[outcome] += 1
+        task = str(row["task_id"])
+        name = self._names.get(task, self._names.get(task.rpartition("/")[2]))
+        if name is not None and outcome is not Outcome.ERROR:
+            self.counts[name] = self.counts.get(name, Count()).more(outcome is Outcome.PASS)
 
     def _failed(self, failure: OSError) -> Exception:
         if self.path is None:
@@ -164,8 +202,8 @@ class Output:
                 break
             try:
                 row = json.loads(line)
-                self.outcomes[Outcome(row["outcome"])] += 1
                 self.task = row["task_id"]
+                self._count(row)
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise DataError(
                     f"{self.path}, line {number}: not a row of forge judge", "choose another --out"
@@ -177,3 +215,21 @@ def _opened(name: str) -> io.BufferedReader:
     if name != "-":
         return Path(name).open("rb")
     return io.BufferedReader(io.FileIO(0, closefd=False))
+
+
+def parsed(line: bytes) -> Any:
+    """The value of a line of JSON.
+
+    Raises:
+        ValueError: it holds none, or is too long; begins with `NOT_JSON` where it is none.
+        RecursionError: it is nested too deeply.
+    """
+    if len(line) > LONGEST:
+        raise ValueError(f"longer than {LONGEST >> 20} MiB")
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as failure:
+        reason = f"{failure.msg[:1].lower()}{failure.msg[1:]} at character {failure.pos + 1}"
+        raise ValueError(f"{NOT_JSON}: {reason}") from failure
+    except ValueError as failure:
+        raise ValueError(f"{NOT_JSON}: {failure}") from failure

@@ -31,12 +31,16 @@ WRONG = frozenset(Outcome) - {Outcome.PASS, Outcome.ERROR}
 
 
 class Known(NamedTuple):
-    """A completion whose verdict is known in advance: which outcomes are right for it."""
+    """A completion whose verdict is known in advance: which outcomes are right for it.
+
+    It answers `problem` where that is given, a variant of the one that was asked about.
+    """
 
     kind: str
     completion: str
     outcomes: frozenset[Outcome]
     finish: str = "stop"
+    problem: Problem | None = None
 
 
 class Judge(Protocol):

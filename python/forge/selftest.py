@@ -30,7 +30,7 @@ def run(domain: Tested, problems: Sequence[Problem], seed: int) -> Result:
     Mutants need not all fail, since some change nothing: of each problem's, one must.
     """
     known = [(problem, case) for problem in problems for case in domain.known(problem)]
-    items = [(problem, _attempt(problem, case.completion, case.finish)) for problem, case in known]
+    items = [(case.problem or problem, _attempt(problem, case.completion, case.finish)) for problem, case in known]
     kinds: Counter[str] = Counter()
     misses = []
     for (problem, case), verdict in zip(known, domain.judge(items), strict=True):

@@ -1,13 +1,16 @@
-"""Held-out problems: one file for each benchmark, named here, plus any JSONL file of forge's problem rows."""
+"""Held-out problems: one file for each benchmark, named here, plus files of problems by path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from forge import payload
+from forge.benchmarks import bigcodebench, evalplus, livecodebench, mbpp
+from forge.benchmarks.rows import Row, states_in
 from forge.config import resolve
+from forge.documents import is_document
 from forge.errors import DataError
-from forge.store import Rows
 from forge.types import Problem
 
 BENCHMARKS = {
@@ -19,58 +22,87 @@ BENCHMARKS = {
     "aime": "forge.benchmarks.aime:all_90",
     "aime24": "forge.benchmarks.aime:of_2024",
     "aime25": "forge.benchmarks.aime:of_2025",
+    "humaneval+": "forge.benchmarks.evalplus:humaneval",
+    "mbpp": "forge.benchmarks.mbpp:full",
+    "mbpp/test": "forge.benchmarks.mbpp:test",
+    "mbpp/validation": "forge.benchmarks.mbpp:validation",
+    "mbpp/train": "forge.benchmarks.mbpp:train",
+    "mbpp/sanitized": "forge.benchmarks.mbpp:sanitized",
+    "mbpp/sanitized/test": "forge.benchmarks.mbpp:sanitized_test",
+    "mbpp+": "forge.benchmarks.evalplus:mbpp",
+    "bigcodebench": "forge.benchmarks.bigcodebench:full",
+    "bigcodebench-hard": "forge.benchmarks.bigcodebench:hard",
+    "livecodebench": "forge.benchmarks.livecodebench:problems",
 }
+_PUBLISHED: tuple[tuple[Callable[[Row], bool], Callable[[Row], Problem]], ...] = (
+    (evalplus.states, evalplus.problem),
+    (mbpp.states, mbpp.problem),
+    (bigcodebench.states, bigcodebench.problem),
+    (livecodebench.states, livecodebench.problem),
+)
+"""Whose rows are known by their keys; any others are of `payload.problem`'s kinds."""
 
 
-def load(name: str) -> list[Problem]:
-    """The problems of a benchmark by name, or of a JSONL file by path.
+def load(name: str, *, references: bool = True) -> list[Problem]:
+    """The problems of a benchmark by name, or of a file by path, each with a reference unless that is waived.
 
     Raises:
         ConfigError: there is no such benchmark.
-        DataError: its rows cannot be had or read, or a problem has no tests.
+        DataError: its rows cannot be had or read, or a problem has no tests or no reference.
     """
-    if name.endswith(".jsonl"):
-        if not Path(name).is_file():
-            raise DataError(f"no problem file at {name!r}", f"known benchmarks: {', '.join(BENCHMARKS)}")
-        problems = Rows(Path(name), Problem).read(torn=False)
-    else:
+    if not _is_path(name):
         problems = list(resolve(BENCHMARKS, name, "benchmark")())
-    if not problems:
-        raise DataError(f"benchmark {name!r} holds no problem")
-    seen: set[str] = set()
-    for problem in problems:
-        _check(problem, name)
-        if problem.id in seen:
-            raise DataError(f"problem {problem.id!r} of {name!r} appears twice")
-        seen.add(problem.id)
+    elif Path(name).is_file():
+        problems = states_in(name, _stated)
+    else:
+        raise DataError(f"no problem file at {name!r}", f"known benchmarks: {', '.join(BENCHMARKS)}")
+    for problem in _checked(problems, f"benchmark {name!r}", repr(name)):
+        if references and not problem.reference.strip():
+            raise DataError(f"problem {problem.id!r} of {name!r} has no reference", "the grader is tested with it")
     return problems
 
 
-def _check(problem: Problem, name: str) -> None:
-    where = f"problem {problem.id!r} of {name!r}"
-    _NEEDS.get(problem.domain, _check_any)(problem, where)
-    if not problem.reference.strip():
-        raise DataError(f"{where} has no reference", "the grader is tested with it")
+def read(name: str) -> list[Problem]:
+    """The problems in a file by path, in forge's format or in the published one of a benchmark.
+
+    Raises:
+        DataError: the file cannot be read or holds none, a row is no problem, or one is there twice.
+    """
+    return _checked(states_in(name, _stated), name, name)
 
 
-def _check_any(problem: Problem, where: str) -> None:
-    if not problem.tests:
-        raise DataError(f"{where} has no tests", f"add what the domain {problem.domain!r} judges by")
+def named(problems: Iterable[Problem]) -> dict[str, Problem]:
+    """Problems by their names, and by the number that ends a name where only one has it."""
+    found: dict[str, Problem] = {}
+    ends: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found[problem.id] = problem
+        ends.setdefault(problem.id.rpartition("/")[2], []).append(problem)
+    return {end: same[0] for end, same in ends.items() if len(same) == 1} | found
 
 
-def _check_asserts(problem: Problem, where: str) -> None:
-    asserts = problem.tests.get("asserts")
-    if not asserts or not problem.tests.get("entry_point"):
-        raise DataError(f"{where} has no tests", "add tests.entry_point and tests.asserts")
-    if not isinstance(asserts, list | tuple) or not all(isinstance(test, str) for test in asserts):
-        raise DataError(f"tests.asserts of {where} should be a list of strings")
+def _stated(row: Row) -> Problem:
+    for states, problem in _PUBLISHED:
+        if states(row):
+            return problem(row)
+    return payload.problem(row)
 
 
-def _check_answer(problem: Problem, where: str) -> None:
-    answer = problem.tests.get("answer")
-    if not isinstance(answer, str) or not answer.strip():
-        raise DataError(f"{where} has no answer", "add tests.answer, a text")
+def _is_path(name: str) -> bool:
+    return name.endswith((".jsonl", ".jsonl.gz")) or is_document(name)
 
 
-_NEEDS: dict[str, Callable[[Problem, str], None]] = {"python": _check_asserts, "math": _check_answer}
-"""What a problem of each domain must have; named here, so that no domain is loaded to read a file."""
+def _checked(found: list[Problem], whole: str, name: str) -> list[Problem]:
+    """The problems, each of which can be judged and is there once."""
+    if not found:
+        raise DataError(f"{whole} holds no problem")
+    seen: set[str] = set()
+    for problem in found:
+        try:
+            payload.check(problem)
+        except ValueError as failure:
+            raise DataError(f"problem {problem.id!r} of {name} {failure}") from failure
+        if problem.id in seen:
+            raise DataError(f"problem {problem.id!r} of {name} appears twice")
+        seen.add(problem.id)
+    return found

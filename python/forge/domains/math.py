@@ -98,12 +98,12 @@ class MathDomain:
 
     def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
         """One verdict for each item, in order."""
-        return self.judge_answers((problem, attempt, self.answer(problem, attempt)) for problem, attempt in items)
+        return self.judge_answers((problem, attempt, [self.answer(problem, attempt)]) for problem, attempt in items)
 
-    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
-        """One verdict for each item, in order, on the answer that stands in it as third."""
+    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, Sequence[str]]]) -> Iterator[Verdict]:
+        """One verdict for each item, in order, on the last of the answers that stand in it."""
         source = iter(items)
-        while chunk := [_Judged(*item) for item in islice(source, CHUNK)]:
+        while chunk := [_Judged(problem, attempt, answers[-1]) for problem, attempt, answers in islice(source, CHUNK)]:
             findings = self.findings([(item.answer, _reference(item.problem)) for item in chunk])
             for item, finding in zip(chunk, findings, strict=True):
                 yield self._verdict(item, finding)

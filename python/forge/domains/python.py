@@ -1,11 +1,11 @@
 """Python functions judged by asserts: what a completion states, whether it is right, and what went wrong.
 
-A problem's prompt is a stub; its tests are
+A problem's prompt is a stub or says in words what is asked; its tests are
 
     {"entry_point": "add", "setup": "", "asserts": ["assert add(1, 2) == 3"]}
 
-`setup` is code that the tests need. Everything a model wrote, tests included, runs in the sandbox only;
-outside it, model text is cut into pieces by its characters and never parsed.
+or one of the other forms in `payload`. `setup` is code that the tests need. Everything a model wrote, tests
+included, runs in the sandbox only; outside it, model text is cut into pieces by its characters and never parsed.
 """
 
 from __future__ import annotations
@@ -15,45 +15,44 @@ import marshal
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from itertools import count
 from typing import Any
 
 from forge import extract, feedback
-from forge.domains import flaws, known_programs
+from forge.domains import flaws, jobs, known_programs, libraries, overlap
+from forge.domains.jobs import Jobs, Unready
 from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
 from forge.types import Attempt, Outcome, Problem, Verdict, content_id
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever a verdict could: old verdicts are then owed again."""
 
-_MASKED = re.compile(r"\d+")
-_WORD = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[A-Za-z_]\w*|\d[\w.]*|[^\s\w]")
 _PLACE = re.compile(r" \(<\w+>, line \d+\)$")
-_DOCSTRING = re.compile(r"(\"\"\"|''')(.*?)\1", re.S)
-_KEPT_WORDS = frozenset(
-    "and as assert async await break class continue def del elif else except finally for from global if import in is "
-    "lambda nonlocal not or pass raise return try while with yield None True False abs all any bool bytes chr dict "
-    "divmod enumerate filter float frozenset int isinstance iter len list map max min next ord pow print range "
-    "reversed round set sorted str sum tuple type zip append extend items keys values get join split strip".split()
-)
 _REMEMBERED = 8_192
 """Executions kept, so that one of many equal answers is executed: samples of a small model repeat themselves."""
+
+_LIMITS = Limits(output=4 << 20)
+"""Those of `Sandbox`, but for programs that talk: official graders let them."""
 
 _STUBS = ("None", "0", "[]", "{first}")
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """An item whose verdict is owed, and the execution of its answer once there is one."""
+    """An item whose verdict is owed: the program being tried, those after it, and what is known in the end."""
 
     problem: Problem
     attempt: Attempt
     answer: str
-    key: bytes
-    execution: Execution | None
+    others: list[str]
+    execution: Execution | None = None
+    source: str = ""
+    """What runs in place of the answer, where that is not the answer itself."""
+    copies: list[str] = field(default_factory=list)
+    """Further sources that must pass for the answer to pass."""
 
 
 class PythonDomain:
@@ -62,16 +61,32 @@ class PythonDomain:
     name = "python"
 
     def __init__(
-        self, workers: int = 0, require: str = "full", limits: Limits | None = None, allow_shared: bool = False
+        self,
+        workers: int = 0,
+        require: str = "full",
+        limits: Limits | None = None,
+        allow_shared: bool = False,
+        modules: Iterable[str] = ("numpy",),
     ) -> None:
-        """Open the sandbox; `allow_shared` as in `Sandbox`.
+        """Open the sandbox.
+
+        Args:
+            workers: as in `Sandbox`; 0 for one a processor.
+            require: the least isolation to accept.
+            limits: of one program.
+            allow_shared: whether any program may share a process with tests that cannot be kept apart from it;
+                else only those of problems that say so (`beside`).
+            modules: libraries that programs may import where they are installed, with what these need.
 
         Raises:
             SandboxError: this host gives less isolation than `require`.
         """
+        self.modules = libraries.installed(modules)
+        self.allow_shared = allow_shared
         self.box = Sandbox(
-            workers=workers or None, limits=limits or Limits(), require=require, allow_shared=allow_shared
+            workers=workers or None, limits=limits or _LIMITS, require=require, modules=sorted(self.modules)
         )
+        self._jobs = Jobs(self.box)
         self._known: dict[bytes, Execution] = {}
         self.version = f"python-{VERSION}+{self.box.version}+{self.box.isolation}"
 
@@ -87,35 +102,79 @@ class PythonDomain:
 
     def judge(self, items: Iterable[tuple[Problem, Attempt]]) -> Iterator[Verdict]:
         """One verdict for each item, in order."""
-        return self.judge_answers((problem, attempt, self.answer(problem, attempt)) for problem, attempt in items)
+        return self.judge_answers((problem, attempt, [self.answer(problem, attempt)]) for problem, attempt in items)
 
-    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, str]]) -> Iterator[Verdict]:
-        """One verdict for each item, in order, on the program that stands in it as third.
+    def judge_answers(self, items: Iterable[tuple[Problem, Attempt, Sequence[str]]]) -> Iterator[Verdict]:
+        """One verdict for each item, in order: on the first of its programs that passes, else on the last.
 
         Items are taken as the sandbox has room. A verdict waits for those of all items before it, however many
-        come behind. An answer that was executed lately, by this call or another, is not executed again.
+        come behind. A program that was executed lately, by this call or another, is not executed again.
         """
         waiting: deque[_Waiting] = deque()
-        submitted: dict[int, _Waiting] = {}
+        again: deque[_Waiting] = deque()
+        submitted: dict[int, tuple[_Waiting, bytes]] = {}
+        source = iter(items)
 
         def jobs() -> Iterator[Job]:
+            submitted.clear()
             positions = count()
-            for problem, attempt, answer in items:
-                job = _job(problem, answer)
-                key = _key(job)
-                waiting.append(_Waiting(problem, attempt, answer, key, self._known.get(key)))
-                if waiting[-1].execution is None:
-                    submitted[next(positions)] = waiting[-1]
-                    yield job
+            while True:
+                if again:
+                    item = again.popleft()
+                elif (found := next(source, None)) is not None:
+                    item = _Waiting(*found[:2], found[2][0], [text for text in found[2][1:] if text != found[2][0]])
+                    waiting.append(item)
+                else:
+                    return
+                if (job := self._started(item)) is not None:
+                    submitted[next(positions)] = item, _key(*job)
+                    yield job[0]
 
-        for execution in self.box.run(jobs()):
-            done = submitted.pop(execution.index)
-            done.execution = execution
-            self._remember(done.key, execution)
-            while waiting and waiting[0].execution is not None:
-                yield self._verdict(waiting.popleft())
+        while True:
+            for execution in self.box.run(jobs()):
+                item, key = submitted.pop(execution.index)
+                self._remember(key, execution)
+                self._settle(item, execution)
+                if item.execution is None:
+                    again.append(item)
+                while waiting and waiting[0].execution is not None:
+                    yield self._verdict(waiting.popleft())
+            if not again:
+                break
         for item in waiting:
             yield self._verdict(item)
+
+    def _started(self, item: _Waiting) -> tuple[Job, int] | None:
+        """The job that is to be run for an item; None if its execution is known without."""
+        while item.execution is None:
+            reason = jobs.missing(item.problem, self.modules)
+            try:
+                job = self._jobs.job(item.problem, item.source or item.answer)
+            except Unready as failure:
+                reason = reason or str(failure)
+            if reason:
+                item.execution = Execution(0, Outcome.ERROR, detail=reason)
+                break
+            known = self._known.get(_key(*job))
+            if known is None:
+                return job
+            self._settle(item, known)
+        return None
+
+    def _settle(self, item: _Waiting, execution: Execution) -> None:
+        """Take an execution as the item's, or go on to its next source or its next program."""
+        allowed = self._allowed(item.problem, execution)
+        name = _entry(item.problem)
+        if allowed.outcome is Outcome.REFUSED and execution.outcome is Outcome.PASS and name and not item.source:
+            item.source, *item.copies = (jobs.carried(item.answer, name, kind) for kind in ("list", "tuple"))
+        elif allowed.outcome is Outcome.PASS and item.copies:
+            item.source = item.copies.pop(0)
+        elif allowed.outcome in (Outcome.PASS, Outcome.ERROR) or not item.others:
+            # What a changed program does wrong is not the answer's fault.
+            unknown = item.source and allowed.outcome not in (Outcome.PASS, Outcome.ERROR)
+            item.execution = replace(allowed, outcome=Outcome.REFUSED) if unknown else allowed
+        else:
+            item.answer, item.source, item.copies = item.others.pop(0), "", []
 
     def _remember(self, key: bytes, execution: Execution) -> None:
         if execution.outcome is Outcome.ERROR:
@@ -202,8 +261,8 @@ class PythonDomain:
         texts = iter([verdict.answer for _, verdict, _ in items])
         shapes = self._inside(problems, lambda problem: f"shape({next(texts)!r}, {_entry(problem)!r})")
         parts = [flaws.cuts(verdict.answer, _entry(problem)) for problem, verdict, _ in items]
-        jobs = [_job(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
-        passes = iter([execution.outcome is Outcome.PASS for execution in self._run(jobs)])
+        pieces = [(problem, part) for problem, found in zip(problems, parts, strict=True) for part in found]
+        passes = iter([execution.outcome is Outcome.PASS for execution in self._executions(pieces)])
         told = []
         for (problem, verdict, right), shape, found in zip(items, shapes, parts, strict=True):
             begin = [verdict.answer, *flaws.functions(verdict.answer, _entry(problem))]
@@ -214,15 +273,7 @@ class PythonDomain:
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""
-        keys = set()
-        document = _DOCSTRING.search(prompt)
-        if document and document.group(2).strip():
-            words = " ".join(_MASKED.sub("0", document.group(2)).lower().split())
-            keys.add("docstring:" + words)
-        code = _normal_code(answer)
-        if code:
-            keys.add("code:" + hashlib.blake2b(code.encode("utf-8", "replace"), digest_size=12).hexdigest())
-        return frozenset(keys)
+        return overlap.keys(prompt, answer)
 
     def _verdict(self, item: _Waiting) -> Verdict:
         attempt, answer, execution = item.attempt, item.answer, item.execution
@@ -230,7 +281,8 @@ class PythonDomain:
         outcome = execution.outcome
         if not answer.strip():
             outcome = Outcome.INVALID
-        if attempt.finish == "length" and outcome not in (Outcome.PASS, Outcome.ERROR):
+        cut = attempt.finish == "length" and outcome not in (Outcome.PASS, Outcome.ERROR)
+        if cut or (outcome is Outcome.INVALID and extract.unfinished(answer)):
             outcome = Outcome.TRUNCATED
         return Verdict(
             attempt_id=attempt.id,
@@ -245,7 +297,14 @@ class PythonDomain:
         )
 
     def _executions(self, items: Sequence[tuple[Problem, str]]) -> list[Execution]:
-        return self._run([_job(problem, answer) for problem, answer in items])
+        executions = self._run([self._jobs.job(problem, answer)[0] for problem, answer in items])
+        return [self._allowed(item[0], execution) for item, execution in zip(items, executions, strict=True)]
+
+    def _allowed(self, problem: Problem, execution: Execution) -> Execution:
+        """The execution, or a refusal if its tests shared a process with the program and may not."""
+        if not execution.shared_process or self.allow_shared or problem.tests.get("beside"):
+            return execution
+        return replace(execution, outcome=Outcome.REFUSED, tests_passed=0, failures=(), shared_process=False)
 
     def _run(self, jobs: Sequence[Job]) -> list[Execution]:
         """Executions in the order of their jobs."""
@@ -296,18 +355,13 @@ class PythonDomain:
 
 
 def _entry(problem: Problem) -> str:
-    return str(problem.tests["entry_point"])
+    return str(problem.tests.get("entry_point", ""))
 
 
-def _job(problem: Problem, answer: str) -> Job:
-    tests = problem.tests
-    return Job(answer, tuple(tests["asserts"]), str(tests["entry_point"]), setup=str(tests.get("setup", "")))
-
-
-def _key(job: Job) -> bytes:
-    """Equal for equal jobs, and for no others."""
+def _key(job: Job, number: int) -> bytes:
+    """Equal for equal jobs, and for no others; `number` stands for tests that the job's texts do not hold."""
     # The second version of the format writes equal values alike, and takes any text.
-    parts = marshal.dumps((job.source, tuple(job.tests), job.entry_point, job.setup), 2)
+    parts = marshal.dumps((job.source, tuple(job.tests), job.entry_point, job.setup, number), 2)
     return hashlib.blake2b(parts, digest_size=16).digest()
 
 
@@ -329,21 +383,3 @@ def _feedback(problem: Problem, answer: str, execution: Execution) -> str:
         return feedback.failed(failure.call)
     exception, _, message = execution.detail.partition(": ")
     return feedback.unloadable(exception, _PLACE.sub("", message))
-
-
-def _normal_code(text: str) -> str:
-    """Code without its docstring, comments, layout, names and numbers."""
-    text = _DOCSTRING.sub("", text, count=1)
-    text = "\n".join(
-        line.text for line in extract.lines(text) if not line.text.lstrip().startswith(("#", "import ", "from "))
-    )
-    names: dict[str, str] = {}
-    words = []
-    for word in _WORD.findall(text):
-        if word[0].isdigit():
-            words.append("0")
-        elif (word[0].isalpha() or word[0] == "_") and word not in _KEPT_WORDS:
-            words.append(names.setdefault(word, f"v{len(names)}"))
-        else:
-            words.append(word)
-    return " ".join(words) if len(words) > 8 else ""
