@@ -191,6 +191,12 @@ def test_levels_that_lack_a_wall_refuse_what_needs_it():
             assert "directory" in execution.detail
 
 
+def test_what_earlier_sandboxes_left_does_not_count_against_the_process_limit():
+    for _ in range(12):
+        with Sandbox(1, limits=SHORT, readable=TOOLS, require="rlimits-only", level="rlimits-only") as weak:
+            assert run(weak, SH, "-c", "exit 4").status == 4
+
+
 def test_programs_may_execute_what_is_shown(sandbox):
     source = "import subprocess\ndef f(): return subprocess.check_output(['/usr/bin/sh', '-c', 'echo ran'])"
     [execution] = sandbox.run([Job(source, ["assert f() == b'ran\\n'"], "f")])

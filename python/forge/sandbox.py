@@ -12,6 +12,7 @@ no model and no domain, and never raises because of what a program does.
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,8 +50,10 @@ _BOOT = (
 _FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8", "-W", "ignore")
 _THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _ENVIRONMENT = (("PYTHONHASHSEED", "0"), *((name, "1") for name in _THREADED))
+# Users for each sandbox's workers that nobody else has: what an earlier one left, if only for its parent to take note
+# of, would count against the process limit.
 _FIRST_USER = 1_879_048_192
-_USERS = 1 << 28
+_SEATS = 1 << 22
 _IN_FLIGHT_PER_WORKER = 16
 _LIMITS = Limits()
 _OWN = ("/tmp", "/dev", "/proc", "/sys", "/old", "/new")
@@ -182,7 +185,7 @@ class Sandbox:
                 readable=[*library, *self._readable],
                 covered=[path for path in covered if not any(_lies_in(asked, path) for asked in self._readable)],
                 scratch=limits.files,
-                user=_FIRST_USER + os.getpid() * 64 % _USERS,
+                user=_FIRST_USER + secrets.randbelow(_SEATS) * 64,
                 most=level,
                 least=require,
                 workers=self.workers,
