@@ -11,7 +11,7 @@ from typing import Any
 
 from forge import stats
 from forge.errors import DataError
-from forge.lines import Source, parsed
+from forge.lines import Source, parsed_row
 from forge.tally import SEED, Count
 from forge.types import Outcome
 
@@ -63,7 +63,7 @@ def read(name: str, say: Say) -> Judged:
     with Source(name) as source:
         for number, line in source:
             try:
-                task, passed = _row(parsed(line))
+                task, passed = _read(parsed_row(line))
             except (ValueError, RecursionError) as failure:
                 faults += 1
                 say(f"{name}, {source.unit} {number}: {failure}")
@@ -79,10 +79,8 @@ def read(name: str, say: Say) -> Judged:
     return Judged(name, counts, errors, faults)
 
 
-def _row(row: Any) -> tuple[str, bool | None]:
+def _read(row: Mapping[str, Any]) -> tuple[str, bool | None]:
     """The problem of a row and whether it passed; None where it was not judged."""
-    if not isinstance(row, Mapping):
-        raise ValueError(f"a row should be a JSON object, not {type(row).__name__}")
     task = row.get("task_id")
     if not isinstance(task, str | int) or isinstance(task, bool):
         raise ValueError("has no task_id")

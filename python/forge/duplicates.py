@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from forge.dedup import Index, Member
 from forge.errors import DataError, ForgeError
-from forge.lines import LONGEST, Source
+from forge.lines import NOT_JSON, Source, parsed_row
 
 FIELDS = ("code", "source", "completion", "text")
 """Where a row's code is looked for if no field is named: the first that it has."""
@@ -30,8 +30,6 @@ HELD = 16 << 20
 
 SHOWN = 100
 """How many faulty rows are talked about."""
-
-_NOT_JSON = "not JSON"
 
 
 @dataclass(slots=True)
@@ -136,7 +134,7 @@ def _rows(
         try:
             yield _row(line, text, keys)
         except (ValueError, RecursionError) as failure:
-            if not line.endswith(b"\n") and str(failure).startswith(_NOT_JSON):
+            if not line.endswith(b"\n") and str(failure).startswith(NOT_JSON):
                 say(f"{source.name}, line {number}: torn, so passed over")
                 return
             count.faults += 1
@@ -147,17 +145,7 @@ def _rows(
 
 
 def _row(line: bytes, text: str | None, keys: Sequence[str]) -> _Row:
-    if len(line) > LONGEST:
-        raise ValueError(f"longer than {LONGEST >> 20} MiB")
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as failure:
-        reason = f"{failure.msg[:1].lower()}{failure.msg[1:]} at character {failure.pos + 1}"
-        raise ValueError(f"{_NOT_JSON}: {reason}") from failure
-    except ValueError as failure:
-        raise ValueError(f"{_NOT_JSON}: {failure}") from failure
-    if not isinstance(value, dict):
-        raise ValueError(f"a row should be a JSON object, not {type(value).__name__}")
+    value = parsed_row(line)
     name = text or next((name for name in FIELDS if name in value), None)
     if name is None:
         raise ValueError(f"has none of {', '.join(FIELDS)}; --text names the field that holds the code")

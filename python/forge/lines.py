@@ -233,3 +233,16 @@ def parsed(line: bytes) -> Any:
         raise ValueError(f"{NOT_JSON}: {reason}") from failure
     except ValueError as failure:
         raise ValueError(f"{NOT_JSON}: {failure}") from failure
+
+
+def parsed_row(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line.
+
+    Raises:
+        ValueError: it is none, or as in `parsed`.
+        RecursionError: it is nested too deeply.
+    """
+    value = parsed(line)
+    if not isinstance(value, dict):
+        raise ValueError(f"a row should be a JSON object, not {type(value).__name__}")
+    return value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from forge.errors import DataError
-from forge.lines import Source, parsed
+from forge.lines import Source, parsed_row
 from forge.types import Problem
 
 Row = Mapping[str, Any]
@@ -77,10 +77,7 @@ def states_in(name: str, state: Callable[[Row], Stated]) -> list[Stated]:
     with Source(name) as source:
         for number, line in source:
             try:
-                row = parsed(line)
-                if not isinstance(row, Mapping):
-                    raise ValueError(f"a row should be a JSON object, not {type(row).__name__}")
-                found.append(state(row))
+                found.append(state(parsed_row(line)))
             except (ValueError, RecursionError) as failure:
                 where = f"{name}, {source.unit} {number}"
                 raise DataError(f"{where}: {failure}", "restore the line or remove it") from failure
