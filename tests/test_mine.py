@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from forge import mine
+from forge.config import MineConfig
 from forge.decontaminate import Heldout
 from forge.domains.python import PythonDomain
-from forge.mine import Couple, Policy
+from forge.mine import Couple
 from forge.prompts import NANO
 from forge.types import Outcome, Problem, Verdict
 
@@ -31,22 +32,22 @@ def verdict(name: str, outcome: Outcome, answer: str = "", behaviour: str = "b")
     return Verdict(name, outcome, answer or f"def f(x):\n    return {name!r}", 0, 1, behaviour, "wrong", 0.0, "j")
 
 
-def mined(outcomes: dict[str, str], policy: Policy | None = None) -> list[tuple[str, str]]:
+def mined(outcomes: dict[str, str], policy: MineConfig | None = None) -> list[tuple[str, str]]:
     """Attempts (rejected, chosen) of the couples, from each problem's outcomes written as letters."""
     rows = {
         name: [verdict(f"{name}{i}", LETTERS[letter], behaviour=f"{i}") for i, letter in enumerate(letters)]
         for name, letters in outcomes.items()
     }
-    return [(c.rejected.attempt_id, c.chosen.attempt_id) for c in ranked(rows, policy or Policy())]
+    return [(c.rejected.attempt_id, c.chosen.attempt_id) for c in ranked(rows, policy or MineConfig())]
 
 
-def ranked(rows: dict[str, list[Verdict]], policy: Policy) -> list[Couple]:
+def ranked(rows: dict[str, list[Verdict]], policy: MineConfig) -> list[Couple]:
     found, _ = mine.couples([problem(name) for name in rows], rows, policy)
     return mine.ranked(found, rows, policy, seed=0)
 
 
 def test_couples_come_from_the_edge_only() -> None:
-    first = Policy(partner="first")
+    first = MineConfig(partner="first")
     assert mined({"a": "ppp", "b": "fff", "c": "fpf"}, first) == [("c0", "c1"), ("c2", "c1")]
 
 
@@ -55,9 +56,9 @@ def test_errors_and_refusals_teach_nothing() -> None:
 
 
 def test_every_problem_gives_one_before_any_gives_two_and_hard_ones_come_first() -> None:
-    found = mined({"a": "ppff", "b": "pffff", "c": "pppf"}, Policy(per_problem=2))
+    found = mined({"a": "ppff", "b": "pffff", "c": "pppf"}, MineConfig(per_problem=2))
     assert [pair[0][0] for pair in found] == ["b", "a", "c", "b", "a"]
-    drawn = mined({"a": "ppff", "b": "pffff", "c": "pppf"}, Policy(per_problem=1, order="drawn"))
+    drawn = mined({"a": "ppff", "b": "pffff", "c": "pppf"}, MineConfig(per_problem=1, order="drawn"))
     assert sorted(pair[0][0] for pair in drawn) == ["a", "b", "c"]
 
 
@@ -73,13 +74,13 @@ def test_failures_merge_only_where_they_are_alike_in_what_they_do_and_how() -> N
         verdict("another way", Outcome.FAIL, other, "same"),
         verdict("ends otherwise", Outcome.TIMEOUT, body.format("item"), "same"),
     ]
-    found, failures = mine.couples([problem()], {"p": rows}, Policy())
+    found, failures = mine.couples([problem()], {"p": rows}, MineConfig())
     assert failures == 5
     assert [c.rejected.attempt_id for c in found] == ["first", "does something else", "another way", "ends otherwise"]
-    one = ranked({"p": rows}, Policy(per_behaviour=1, per_problem=9))
+    one = ranked({"p": rows}, MineConfig(per_behaviour=1, per_problem=9))
     assert [c.rejected.attempt_id for c in one] == ["first", "does something else", "ends otherwise"]
-    assert len(mine.couples([problem()], {"p": rows}, Policy(merge="none"))[0]) == 5
-    assert len(mine.couples([problem()], {"p": rows}, Policy(merge="text"))[0]) == 4
+    assert len(mine.couples([problem()], {"p": rows}, MineConfig(merge="none"))[0]) == 5
+    assert len(mine.couples([problem()], {"p": rows}, MineConfig(merge="text"))[0]) == 4
 
 
 def test_the_published_rule_drops_what_another_problem_showed_already() -> None:
@@ -91,7 +92,7 @@ def test_the_published_rule_drops_what_another_problem_showed_already() -> None:
         ],
         "b": [verdict("b1", Outcome.FAIL, "def x"), verdict("b2", Outcome.PASS)],
     }
-    found, _ = mine.couples([problem("a"), problem("b")], rows, Policy(merge="text"))
+    found, _ = mine.couples([problem("a"), problem("b")], rows, MineConfig(merge="text"))
     assert [c.rejected.attempt_id for c in found] == ["a2"]
 
 
@@ -103,7 +104,7 @@ def test_a_failure_is_paired_with_the_passing_answer_nearest_to_it() -> None:
         verdict("wrong", Outcome.FAIL, wrong),
     ]
     for partner, chosen in (("nearest", "near"), ("first", "far")):
-        [couple], _ = mine.couples([problem()], {"p": rows}, Policy(partner=partner))
+        [couple], _ = mine.couples([problem()], {"p": rows}, MineConfig(partner=partner))
         assert couple.chosen.attempt_id == chosen
 
 
@@ -115,7 +116,7 @@ def test_both_targets_give_a_repair_and_a_plain_row_for_each_failure() -> None:
         verdict("2", Outcome.FAIL, worse, "2"),
         verdict("3", Outcome.PASS, good),
     ]
-    couples, _ = mine.couples([p], {"p": rows}, Policy())
+    couples, _ = mine.couples([p], {"p": rows}, MineConfig())
     made = mine.pairs(couples, NANO, "both")
     assert sorted(row.kind for row in made) == ["plain", "plain", "repair", "repair"]
     plain = next(row for row in made if row.kind == "plain")
@@ -166,7 +167,7 @@ def test_a_couple_with_a_held_out_answer_is_left_out_and_shown() -> None:
         verdict("own", Outcome.FAIL, UNLIKE, "2"),
         verdict("right", Outcome.PASS),
     ]
-    couples, _ = mine.couples([problem()], {"p": rows}, Policy())
+    couples, _ = mine.couples([problem()], {"p": rows}, MineConfig())
     kept, hits = mine.clean(couples, Heldout([HELD], lambda prompt, answer: frozenset()))
     assert [couple.rejected.attempt_id for couple in kept] == ["own"]
     [hit] = hits

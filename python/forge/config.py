@@ -82,10 +82,14 @@ class JudgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class MineConfig:
-    """Which failing attempts make pairs with a passing one: `mine.Policy` says what the first five mean.
+    """Which failing attempts make pairs with a passing one.
 
-    `classes`: the flaws of a rejected answer that are wanted. `limit` bounds the mined (rejected, chosen)
-    couples. `targets`: repair, plain or both; with `both`, each couple gives two rows.
+    `merge`: `behaviour` keeps one of near-duplicates of one problem that end and behave alike; `text` drops what
+    equals an earlier failure of any problem but for case and layout (the published recipe); `none` keeps all.
+    `per_problem` and `per_behaviour` are quotas, the second for `behaviour` only. `partner`: the `nearest` passing
+    answer in tokens, or the `first`. `order`: problems with the fewest passing attempts come first (`hardest`), or
+    as drawn by the seed (`drawn`). `classes`: the flaws of a rejected answer that are wanted. `limit` bounds the
+    mined (rejected, chosen) couples. `targets`: repair, plain or both; with `both`, each couple gives two rows.
     """
 
     per_problem: int = 4

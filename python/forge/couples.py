@@ -32,12 +32,11 @@ def mined(
     stage: Stage,
 ) -> tuple[list[Couple], dict[str, Any]]:
     """At most `limit` couples of own failures by the settings' policy, and what became of all the others."""
-    policy = mine.Policy(settings.per_problem, settings.per_behaviour, settings.merge, settings.partner, settings.order)
-    found, failures = mine.couples(problems, verdicts, policy)
+    found, failures = mine.couples(problems, verdicts, settings)
     told = _with_flaws(domain, found, verdicts, stage("find out what is wrong with failures", len(found)))
     wanted = [couple for couple in told if couple.flaw in settings.classes]
     clean, hits = mine.clean(wanted, held)
-    used = mine.ranked(clean, verdicts, policy, seed)[: settings.limit]
+    used = mine.ranked(clean, verdicts, settings, seed)[: settings.limit]
     facts = {
         "couples": len(used),
         "edge": to_row(mine.edge(verdicts)),

@@ -7,12 +7,12 @@ falls. Rows only.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forge import dedup, stats
-from forge.types import Attempt, Outcome, Verdict
+from forge.types import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,13 @@ class Diversity:
     slope: float
 
 
-def diversity(attempts: Iterable[Attempt], verdicts: Iterable[Verdict]) -> Diversity | None:
-    """The diversity of attempts by their verdicts; None without a problem that has two judged attempts.
+def diversity(verdicts: Mapping[str, Sequence[Verdict]]) -> Diversity | None:
+    """The diversity of each problem's verdicts; None without a problem that has two judged attempts.
 
     Attempts that ended in `error` do not count. Problems with fewer samples than most are left out.
     """
-    latest = {verdict.attempt_id: verdict for verdict in verdicts}
-    rounds: Mapping[str, list[Verdict]] = defaultdict(list)
-    for attempt in {attempt.id: attempt for attempt in attempts}.values():
-        verdict = latest.get(attempt.id)
-        if verdict is not None and verdict.outcome is not Outcome.ERROR:
-            rounds[attempt.problem_id].append(verdict)
+    judged = {name: [row for row in rows if row.outcome is not Outcome.ERROR] for name, rows in verdicts.items()}
+    rounds = {name: rows for name, rows in judged.items() if rows}
     sizes = Counter(map(len, rounds.values()))
     samples = max(sizes, key=lambda size: (sizes[size], size), default=0)
     full = [rows for rows in rounds.values() if len(rows) >= samples]

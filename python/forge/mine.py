@@ -14,30 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forge import dedup
+from forge.config import MineConfig
 from forge.decontaminate import Heldout
 from forge.prompts import Format
 from forge.types import Attempt, Outcome, Pair, Problem, Prompt, Verdict, content_id
 
-FLAWS = ("logic", "format", "truncated", "empty", "other")
-"""What can be wrong with an answer, as a domain tells it: see `domains.flaws`."""
-
 _MINED = frozenset(Outcome) - {Outcome.PASS, Outcome.ERROR, Outcome.REFUSED}
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How failures become couples.
-
-    `merge`: `behaviour` as above; `text` drops what equals an earlier failure of any problem but for case and layout
-    (the published recipe); `none` keeps all. `partner`: the `nearest` passing answer in tokens, or the `first`.
-    `order`: problems with the fewest passing attempts come first (`hardest`), or as drawn by the seed (`drawn`).
-    """
-
-    per_problem: int = 4
-    per_behaviour: int = 2
-    merge: str = "behaviour"
-    partner: str = "nearest"
-    order: str = "hardest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +62,7 @@ def edge(verdicts: Mapping[str, Sequence[Verdict]]) -> Edge:
 
 
 def couples(
-    problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]], policy: Policy
+    problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]], policy: MineConfig
 ) -> tuple[list[Couple], int]:
     """The failures of problems at the edge that are left after merging, each with a passing answer; and how many
     failures there were. Of one problem, what many attempts did comes before what few did."""
@@ -100,7 +82,7 @@ def couples(
 
 
 def ranked(
-    couples: Sequence[Couple], verdicts: Mapping[str, Sequence[Verdict]], policy: Policy, seed: int
+    couples: Sequence[Couple], verdicts: Mapping[str, Sequence[Verdict]], policy: MineConfig, seed: int
 ) -> list[Couple]:
     """The couples within the quotas, in the order of their use.
 
@@ -177,7 +159,7 @@ def _by_text(failures: Sequence[Sequence[Verdict]]) -> list[list[Verdict]]:
     return kept
 
 
-def _rungs(ladder: Sequence[Couple], policy: Policy) -> list[Couple]:
+def _rungs(ladder: Sequence[Couple], policy: MineConfig) -> list[Couple]:
     """One problem's couples: the first of each behaviour, then the second of each, within their quota."""
     if policy.merge != "behaviour":
         return list(ladder)
@@ -195,7 +177,7 @@ def _passing(rows: Sequence[Verdict]) -> float:
     return sum(row.outcome is Outcome.PASS for row in judged) / max(1, len(judged))
 
 
-def _partner(row: Verdict, passing: Sequence[Verdict], policy: Policy) -> Verdict:
+def _partner(row: Verdict, passing: Sequence[Verdict], policy: MineConfig) -> Verdict:
     if policy.partner == "first" or len(passing) == 1:
         return passing[0]
     return passing[dedup.nearest(row.answer, [other.answer for other in passing])]

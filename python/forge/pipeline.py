@@ -26,7 +26,7 @@ from forge.prompts import FORMATS, Format
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
-from forge.types import Attempt, Problem, Sampling, Verdict, content_id, to_row
+from forge.types import Attempt, Flaw, Problem, Sampling, Verdict, content_id, to_row
 
 MOST_ERRORS = 0.01
 """The largest share of attempts that may end in `error` before a score is withheld."""
@@ -80,8 +80,8 @@ def _resolve_names(settings: Config) -> None:
     if settings.model.format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
     for name in settings.mine.classes:
-        if name not in mine.FLAWS:
-            raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(mine.FLAWS)}")
+        if name not in list(Flaw):
+            raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(Flaw)}")
     for name in settings.controls.names:
         if name not in controls.NAMES:
             raise ConfigError(f"unknown control {name!r}", f"known: {', '.join(controls.NAMES)}")

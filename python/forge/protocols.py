@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from forge.types import Adapter, Attempt, Completion, Outcome, Pair, Problem, Prompt, Sampling, Verdict
+from forge.types import Adapter, Attempt, Completion, Flaw, Outcome, Pair, Problem, Prompt, Sampling, Verdict
 
 UNJUDGED = "not judged"
 """The reason of a problem that forge failed to vet: it is owed, not rejected."""
@@ -70,7 +70,7 @@ class Domain(Judge, Protocol):
         """
         ...
 
-    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[Flaw]:
         """What is wrong with each failing answer, by name; beside it stand answers to the same problem that pass."""
         ...
 

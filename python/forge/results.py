@@ -12,6 +12,7 @@ from typing import Any
 from forge import diversity, header, propose, report, score
 from forge.config import to_toml, to_tree
 from forge.diversity import Diversity
+from forge.mine import by_problem
 from forge.pipeline import Run
 from forge.prompts import NANO
 from forge.report import Arm, Example, Hit, ProblemRate, Report, Step
@@ -111,11 +112,11 @@ def _content(
 
 def _varieties(run: Run, arms: Iterable[str]) -> list[tuple[str, Diversity]]:
     """How different the samples are: those that were mined, then those at held-out problems, arm by arm."""
-    rounds = [("own problems, before training", run.files.tried.attempts.read(), run.files.tried.verdicts.read())]
-    rounds += [
-        (arm, run.files.served(arm, "sampled"), run.files.measured(arm, "sampled").verdicts.read()) for arm in arms
-    ]
-    found = [(name, diversity.diversity(attempts, verdicts)) for name, attempts, verdicts in rounds]
+    rounds = [("own problems, before training", run.files.tried.by_problem())]
+    for arm in arms:
+        verdicts = run.files.measured(arm, "sampled").verdicts.read()
+        rounds.append((arm, by_problem(run.files.served(arm, "sampled"), verdicts)))
+    found = [(name, diversity.diversity(verdicts)) for name, verdicts in rounds]
     return [(name, variety) for name, variety in found if variety is not None]
 
 

@@ -40,6 +40,16 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+class Flaw(StrEnum):
+    """The closed list of what can be wrong with a failing answer; a domain says what it takes for each."""
+
+    LOGIC = "logic"
+    FORMAT = "format"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing to solve. `tests` is the domain's own plain-JSON payload; `reference` is known to be right."""

@@ -15,8 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from forge import dedup
-
-EMPTY, FORMAT, TRUNCATED, LOGIC, OTHER = NAMES = ("empty", "format", "truncated", "logic", "other")
+from forge.types import Flaw
 
 MOST_CUTS = 16
 _PLACES = 3
@@ -51,7 +50,7 @@ def goes_on(parts: Sequence[str], whole: str) -> bool:
     return any(MOST_SHARED < len(part) < len(tokens) and tokens[: len(part)] == part for part in begun)
 
 
-def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> str:
+def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> Flaw:
     """The name of what is wrong.
 
     Args:
@@ -59,15 +58,15 @@ def flaw(shape: str, passes: Sequence[bool], is_prefix: bool) -> str:
         passes: for each of its cuts, whether that passes.
         is_prefix: whether an answer that passes goes on where this one ends, or the model was cut off.
     """
-    if shape == EMPTY:
-        return EMPTY
+    if shape == Flaw.EMPTY:
+        return Flaw.EMPTY
     if any(passes):
-        return FORMAT
+        return Flaw.FORMAT
     if shape == "open" or is_prefix:
-        return TRUNCATED
+        return Flaw.TRUNCATED
     if shape == "program":
-        return LOGIC
-    return FORMAT if shape == "prose" else OTHER
+        return Flaw.LOGIC
+    return Flaw.FORMAT if shape == "prose" else Flaw.OTHER
 
 
 def _tokens(text: str) -> list[str]:

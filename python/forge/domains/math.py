@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from forge import feedback
-from forge.domains import flaws, known_answers, normal
+from forge.domains import known_answers, normal
 from forge.domains.comparison import Comparison, Finding
 from forge.domains.stated import last_number, stated
 from forge.errors import ConfigError, SandboxError
 from forge.protocols import UNJUDGED, Known
 from forge.sandbox import Limits
-from forge.types import Attempt, Outcome, Problem, Verdict, content_id
+from forge.types import Attempt, Flaw, Outcome, Problem, Verdict, content_id
 
 VERSION = "1"
 """Changes whenever a verdict could: old verdicts are then owed again."""
@@ -174,12 +174,12 @@ class MathDomain:
         source = random.Random(seed)
         return [known_answers.mutants(problem, source) for problem in problems]
 
-    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[Flaw]:
         """What is wrong with each failing answer: it was cut off, it states nothing, or it is another answer."""
         told = []
         for _, verdict, _ in items:
-            missing = flaws.FORMAT if verdict.outcome is Outcome.INVALID else flaws.LOGIC
-            told.append(flaws.TRUNCATED if verdict.outcome is Outcome.TRUNCATED else missing)
+            missing = Flaw.FORMAT if verdict.outcome is Outcome.INVALID else Flaw.LOGIC
+            told.append(Flaw.TRUNCATED if verdict.outcome is Outcome.TRUNCATED else missing)
         return told
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:

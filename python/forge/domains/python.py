@@ -25,7 +25,7 @@ from forge.domains import flaws, jobs, known_programs, libraries, overlap
 from forge.domains.jobs import Jobs, Unready
 from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
-from forge.types import Attempt, Outcome, Problem, Verdict, content_id
+from forge.types import Attempt, Flaw, Outcome, Problem, Verdict, content_id
 
 VERSION = "2"
 """Changes whenever a verdict could: old verdicts are then owed again."""
@@ -252,8 +252,8 @@ class PythonDomain:
         found = self._inside(problems, lambda p: f"mutants({p.reference!r}, {_entry(p)!r}, {seed})")
         return [texts or [] for texts in found]
 
-    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[str]:
-        """What is wrong with each failing answer, by what it takes to make it pass: a name of `flaws.NAMES`.
+    def flaws(self, items: Sequence[tuple[Problem, Verdict, Sequence[str]]]) -> list[Flaw]:
+        """What is wrong with each failing answer, by what it takes to make it pass: as `flaws` tells it.
 
         Beside each answer stand answers to the same problem that pass.
         """
