@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from boxes import LEVELS, SHORT
+from forge.sandbox import Sandbox
+
 if TYPE_CHECKING:
     from forge.domains.math import MathDomain
 
@@ -43,6 +46,20 @@ def benchmark_data() -> Path:
     if not DATA or not Path(DATA).is_dir():
         pytest.skip("FORGE_DATA names no folder with benchmark data")
     return Path(DATA)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Two workers at full isolation, with short limits."""
+    with Sandbox(2, limits=SHORT) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def leveled(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """One worker at each level of isolation."""
+    with Sandbox(1, limits=SHORT, require=request.param, level=request.param) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -6,30 +6,16 @@ import gzip
 import json
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boxes import ADD, LEVELS, SHORT, only
+from boxes import ADD, SHORT, only
 from forge import _core
 from forge.sandbox import Job, Limits, Sandbox
 from forge.types import Outcome
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(2, limits=SHORT) as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=LEVELS)
-def leveled(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(1, limits=SHORT, require=request.param, level=request.param) as made:
-        yield made
-
 
 # Outcomes
 

@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,6 @@ from forge import _core
 from forge.errors import SandboxError
 from forge.sandbox import Limits, Sandbox, probe
 from forge.types import Outcome
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(2, limits=SHORT) as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=LEVELS)
-def leveled(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(1, limits=SHORT, require=request.param, level=request.param) as made:
-        yield made
-
 
 # Limits
 

@@ -19,13 +19,6 @@ from forge.sandbox import Job, Limits, Sandbox
 from forge.types import Outcome
 from processes import children, gone, parents, settled
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(2, limits=SHORT) as made:
-        yield made
-
-
 # Streams
 
 

@@ -113,8 +113,7 @@ def bootstrap_mean(
         ValueError: no values, a value out of bounds or not finite, `draws` or `confidence` senseless.
     """
     data = _finite(values)
-    if data.min() < bounds[0] or data.max() > bounds[1]:
-        raise ValueError(f"values should be within {bounds[0]}..{bounds[1]}, not {data.min()}..{data.max()}")
+    _demand_within(data, bounds)
     _quantile(confidence)
     if draws < 1:
         raise ValueError(f"draws should be at least 1, not {draws}")
@@ -128,9 +127,7 @@ def bootstrap_mean(
     for start in range(0, draws, step):
         size = min(step, draws - start)
         means[start : start + size] = data[random.integers(0, len(data), (size, len(data)))].mean(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return Interval(float(low), float(high))
+    return _middle(means, confidence)
 
 
 def paired_bootstrap(
@@ -172,8 +169,7 @@ def crossed_bootstrap(
     data = _finite([value for row in values for value in row]).reshape(len(values), -1)
     if len(data) == 1 or np.ptp(data) == 0:
         return bootstrap_mean(values[0], seed=seed, bounds=bounds, draws=draws, confidence=confidence)
-    if data.min() < bounds[0] or data.max() > bounds[1]:
-        raise ValueError(f"values should be within {bounds[0]}..{bounds[1]}, not {data.min()}..{data.max()}")
+    _demand_within(data, bounds)
     _quantile(confidence)
     runs, problems = data.shape
     random = np.random.default_rng(seed)
@@ -184,9 +180,7 @@ def crossed_bootstrap(
         by_run = random.multinomial(runs, np.full(runs, 1 / runs), size) / runs
         by_problem = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
         means[start : start + size] = ((by_run @ data) * by_problem).sum(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return Interval(float(low), float(high))
+    return _middle(means, confidence)
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -354,6 +348,18 @@ def _quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence should be within 0..1, not {confidence}")
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _middle(means: NDArray[np.float64], confidence: float) -> Interval:
+    """The ends of the middle share of drawn means."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(float(low), float(high))
+
+
+def _demand_within(data: NDArray[np.float64], bounds: tuple[float, float]) -> None:
+    if data.min() < bounds[0] or data.max() > bounds[1]:
+        raise ValueError(f"values should be within {bounds[0]}..{bounds[1]}, not {data.min()}..{data.max()}")
 
 
 def _differences(after: Sequence[float], before: Sequence[float]) -> list[float]:

@@ -62,20 +62,25 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return python, folder
 
 
-@pytest.mark.parametrize("level", ["full", "no-namespaces", "rlimits-only"])
-def test_an_ordinary_user_is_as_safe(python, level):
+def as_user(python, *arguments: str, timeout: int) -> subprocess.CompletedProcess[str]:
+    """The interpreter run by the ordinary user, with the copy of the package."""
     interpreter, folder = python
-    ended = subprocess.run(
-        [interpreter, "-B", str(folder / "judge.py"), level],
+    return subprocess.run(
+        [interpreter, "-B", *arguments],
         env={"PYTHONPATH": str(folder)},
         user=USER,
         group=USER,
         extra_groups=[],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
+
+
+@pytest.mark.parametrize("level", ["full", "no-namespaces", "rlimits-only"])
+def test_an_ordinary_user_is_as_safe(python, level):
+    ended = as_user(python, str(python[1] / "judge.py"), level, timeout=120)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert set(found["honest"]) == {"pass"}
@@ -85,8 +90,7 @@ def test_an_ordinary_user_is_as_safe(python, level):
 
 @pytest.mark.parametrize("act", ["os.chmod(path, 0o777)", "os.utime(path, (5, 5))", "os.chown(path, -1, os.getgid())"])
 def test_a_program_changes_nothing_about_the_files_of_its_user(python, act):
-    interpreter, folder = python
-    mine = folder.parent / "mine"
+    mine = python[1].parent / "mine"
     mine.write_text("mine")
     mine.chmod(0o640)
     os.chown(mine, USER, USER)
@@ -98,17 +102,7 @@ def test_a_program_changes_nothing_about_the_files_of_its_user(python, act):
         "    print(e.outcome, e.failures[0].exception)\n"
     )
     before = mine.stat()
-    ended = subprocess.run(
-        [interpreter, "-B", "-c", program],
-        env={"PYTHONPATH": str(folder)},
-        user=USER,
-        group=USER,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = as_user(python, "-c", program, timeout=60)
     assert ended.stdout.split() == ["fail", "PermissionError"], ended.stderr
     after = mine.stat()
     assert (after.st_mode, after.st_mtime) == (before.st_mode, before.st_mtime)

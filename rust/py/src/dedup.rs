@@ -104,7 +104,7 @@ impl Index {
             let mut borrowed = Vec::with_capacity(held.len());
             for (at, text) in held.iter().enumerate() {
                 let key = keys.map(|keys| key(&keys.get_item(from + at)?, from + at)).transpose()?.flatten();
-                borrowed.push((bytes(text, "text", from + at)?, key));
+                borrowed.push((bytes(text, from + at)?, key));
             }
             let members = py.detach(|| PyResult::Ok(locked(&self.inner)?.insert(&borrowed, threads)))?;
             members.iter().for_each(&mut with);
@@ -131,7 +131,7 @@ impl Matcher {
     }
 
     fn add(&self, text: &Bound<'_, PyString>) -> PyResult<()> {
-        locked(&self.inner)?.add(bytes(text, "text", 0)?);
+        locked(&self.inner)?.add(bytes(text, 0)?);
         Ok(())
     }
 
@@ -147,11 +147,7 @@ impl Matcher {
         let mut all = Vec::with_capacity(texts.len());
         for from in (0..texts.len()).step_by(BORROWED) {
             let held = strings(texts, from, BORROWED)?;
-            let borrowed: Vec<&[u8]> = held
-                .iter()
-                .enumerate()
-                .map(|(at, text)| bytes(text, "text", from + at))
-                .collect::<PyResult<_>>()?;
+            let borrowed = all_bytes(&held, from)?;
             let found = py.detach(|| {
                 let mut matcher = locked(&self.inner)?;
                 matcher.prepare();
@@ -171,7 +167,7 @@ impl Matcher {
 /// What a text means, as 32 hexadecimal digits.
 #[pyfunction]
 pub fn fingerprint(text: &Bound<'_, PyString>) -> PyResult<String> {
-    let meaning = Extractor::default().read(bytes(text, "text", 0)?, &mut Vec::new());
+    let meaning = Extractor::default().read(bytes(text, 0)?, &mut Vec::new());
     Ok(format!("{:032x}", meaning.number()))
 }
 
@@ -191,7 +187,7 @@ pub fn containment(part: &Bound<'_, PyString>, whole: &Bound<'_, PyString>) -> P
 #[pyfunction]
 pub fn distance(one: &Bound<'_, PyString>, two: &Bound<'_, PyString>) -> PyResult<usize> {
     let mut words = Words::default();
-    let (one, two) = (words.of(bytes(one, "text", 0)?), words.of(bytes(two, "text", 1)?));
+    let (one, two) = (words.of(bytes(one, 0)?), words.of(bytes(two, 1)?));
     Ok(edits::distance(&one, &two, usize::MAX).unwrap_or(usize::MAX))
 }
 
@@ -202,17 +198,16 @@ pub fn nearest(
     text: &Bound<'_, PyString>,
     others: &Bound<'_, PyList>,
 ) -> PyResult<Option<usize>> {
-    let text = bytes(text, "text", 0)?;
+    let text = bytes(text, 0)?;
     let held = strings(others, 0, others.len())?;
-    let borrowed: Vec<&[u8]> =
-        held.iter().enumerate().map(|(at, other)| bytes(other, "text", at)).collect::<PyResult<_>>()?;
+    let borrowed = all_bytes(&held, 0)?;
     Ok(py.detach(|| edits::nearest(text, &borrowed)))
 }
 
 /// The tokens of a text: kind, and the characters.
 #[pyfunction]
 pub fn tokens<'py>(text: &Bound<'py, PyString>) -> PyResult<Vec<(&'static str, Bound<'py, PyString>)>> {
-    let source = bytes(text, "text", 0)?;
+    let source = bytes(text, 0)?;
     let mut found: Vec<Token> = Vec::new();
     lexer::lex(source, true, &mut found);
     let name = |token: &Token| {
@@ -223,7 +218,7 @@ pub fn tokens<'py>(text: &Bound<'py, PyString>) -> PyResult<Vec<(&'static str, B
 
 fn shingles(text: &Bound<'_, PyString>) -> PyResult<Vec<u32>> {
     let mut found = Vec::new();
-    Extractor::default().read(bytes(text, "text", 0)?, &mut found);
+    Extractor::default().read(bytes(text, 0)?, &mut found);
     Ok(found)
 }
 
@@ -246,11 +241,16 @@ fn strings<'py>(texts: &Bound<'py, PyList>, from: usize, most: usize) -> PyResul
     Ok(held)
 }
 
+/// The UTF-8 of texts, the first of which has the number `from`.
+fn all_bytes<'a>(held: &'a [Bound<'_, PyString>], from: usize) -> PyResult<Vec<&'a [u8]>> {
+    held.iter().enumerate().map(|(at, text)| bytes(text, from + at)).collect()
+}
+
 /// The UTF-8 of a text, where it lies.
-fn bytes<'a>(text: &'a Bound<'_, PyString>, what: &str, at: usize) -> PyResult<&'a [u8]> {
+fn bytes<'a>(text: &'a Bound<'_, PyString>, at: usize) -> PyResult<&'a [u8]> {
     let text = text.to_str().map_err(|_| {
         PyValueError::new_err(format!(
-            "{what} {at} holds a lone surrogate, so that it cannot be written as UTF-8"
+            "text {at} holds a lone surrogate, so that it cannot be written as UTF-8"
         ))
     })?;
     Ok(text.as_bytes())
