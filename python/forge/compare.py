@@ -1,6 +1,7 @@
 """Two files of judged rows over the same problems: the difference, its interval, a paired test, what changed.
 
-Rows are those of `forge judge`, or results of human-eval (`passed`) and EvalPlus (`base_status`, `plus_status`).
+Rows are those of `forge judge`, the choices of `forge sample`, or results of human-eval (`passed`) and EvalPlus
+(`base_status`, `plus_status`).
 """
 
 from __future__ import annotations
@@ -81,13 +82,15 @@ def read(name: str, say: Say) -> Judged:
 
 def _read(row: Mapping[str, Any]) -> tuple[str, bool | None]:
     """The problem of a row and whether it passed; None where it was not judged."""
-    task = row.get("task_id")
+    task = row.get("task_id", row.get("problem_id"))
     if not isinstance(task, str | int) or isinstance(task, bool):
         raise ValueError("has no task_id")
     if row.get("outcome") == Outcome.ERROR:
         return str(task), None
     if isinstance(row.get("passed"), bool):
         return str(task), row["passed"]
+    if "problem_id" in row and row.get("outcome") in list(Outcome):
+        return str(task), row["outcome"] == Outcome.PASS
     statuses = [row[key] for key in ("base_status", "plus_status") if row.get(key) is not None]
     if not statuses:
         raise ValueError("does not say whether it passed")

@@ -149,6 +149,7 @@ class Run:
         samples: int,
         sampling: Sampling,
         adapter: str = "",
+        since: int = 0,
     ) -> None:
         """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
         by_id = {problem.id: problem for problem in problems}
@@ -169,7 +170,9 @@ class Run:
         stream.judge_all(self.domain, by_id, owed, judged.verdicts, advance)
         if len(done) < total:
             rows = self.config.model.rows
-            made = attempt.attempts(problems, self.format.solve, self.generator(adapter), sampling, samples, rows, done)
+            made = attempt.attempts(
+                problems, self.format.solve, self.generator(adapter), sampling, samples, rows, done, since
+            )
             stream.attempt_and_judge(made, self.domain, by_id, judged.attempts, judged.verdicts, advance, rows)
         again = stream.owed(there(), judged.verdicts.read(), self.domain.version)
         stream.judge_all(self.domain, by_id, again, judged.verdicts, lambda done: None)
@@ -205,6 +208,11 @@ class Run:
             self._attempt(
                 f"measure {arm}, {kind}", self.files.measured(arm, kind), self.held, samples, sampling, adapter
             )
+
+    def sample(self, arm: str, problems: Sequence[Problem], until: int, adapter: str, since: int = 0) -> None:
+        """Sampled attempts `since` up to `until` at some of the held-out problems, by the model with this adapter."""
+        sampling, judged = self._sampling(self.config.eval, "eval sampled"), self.files.measured(arm, "sampled")
+        self._attempt(f"sample {arm}, {since + 1} to {until}", judged, problems, until, sampling, adapter, since)
 
     def propose(self) -> None:
         """Let the model invent problems, and keep those that can be used."""

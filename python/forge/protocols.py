@@ -79,6 +79,17 @@ class Domain(Judge, Protocol):
         ...
 
 
+class Voting(Judge, Protocol):
+    """A judge whose domain can say which answers to a problem are the same, so that they can be put to a vote."""
+
+    def classes(self, problem: Problem, answers: Sequence[str], seed: int) -> list[int | None]:
+        """For each answer the number of its class, None where it has no vote: equal numbers, equivalent answers.
+
+        Looks at the prompt and never at tests or reference. Answers that come later change nothing for those before.
+        """
+        ...
+
+
 class Tested(Judge, Protocol):
     """A judge that can be tested, since its domain knows answers with their verdicts."""
 

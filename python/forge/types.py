@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -122,6 +122,28 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The attempt that a vote among the attempts at one problem chose, and its outcome.
+
+    `classes` holds the indices of the attempts in each class of equivalent answers, by that of the first; `votes` is
+    the size of the chosen one, `voters` of all. The vote was `decided` after so many of the `samples` that were drawn,
+    of at most `best_of`.
+    """
+
+    problem_id: str
+    attempt_id: str
+    answer: str
+    outcome: Outcome
+    votes: int
+    voters: int
+    classes: Mapping[str, Sequence[int]]
+    samples: int
+    decided: int
+    best_of: int
+    judge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One measured number with its 95 % interval; `n` counts problems. Never a bare number."""
 
@@ -176,7 +198,7 @@ class Completion:
     tokens: int
 
 
-Noun = TypeVar("Noun", Problem, Attempt, Verdict, Pair, Score, Delta)
+Noun = TypeVar("Noun", Problem, Attempt, Verdict, Pair, Choice, Score, Delta)
 
 
 def content_id(*parts: object) -> str:
