@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 
 ROWS = (
     {"types", "errors", "stats", "feedback", "forms"},
-    {"installed"},
+    {"installed", "power"},
     {"protocols", "config", "store", "prompts", "sandbox", "extract", "dedup"},
     {"payload", "documents", "tally"},
     {"lines"},

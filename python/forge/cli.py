@@ -133,10 +133,10 @@ def run_command(
 
 
 def _announce(run: Any) -> None:
-    from forge import stats
+    from forge import power
 
     held = len(run.held)
-    smallest = stats.detectable_gain(held, 0.35)
+    smallest = power.detectable_gain(held, 0.35)
     run.progress.note(
         f"{run.config.model.name} in {run.files.path}, isolation {run.domain.box.isolation}, {held} held-out problems: "
         f"from a base at 35 %, a gain below {100 * smallest:.1f} points would not be distinguishable"

@@ -109,7 +109,7 @@ def compare(before: Judged, after: Judged) -> Comparison:
         raise DataError(f"{before.name} and {after.name} have no task_id in common", hint)
     old = [before.counts[task].passes / before.counts[task].samples for task in both]
     new = [after.counts[task].passes / after.counts[task].samples for task in both]
-    low, high = stats.paired_bootstrap(new, old, seed=SEED)
+    low, high = stats.paired_interval(new, old)
     gained = [task for task, a, b in zip(both, old, new, strict=True) if b > a]
     lost = [task for task, a, b in zip(both, old, new, strict=True) if b < a]
     single = all(judged.counts[task].samples == 1 for judged in (before, after) for task in both)

@@ -38,7 +38,7 @@ def finish(run: Run) -> Report:
     scores = {
         arm: score.scores(
             found.greedy, found.sampled, split=split, model=run.config.model.name, adapter=_adapter(run, arm),
-            ks=ks, seed=seed,
+            ks=ks,
         )
         for arm, found in tallies.items()
     }  # fmt: skip

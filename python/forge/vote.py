@@ -135,7 +135,7 @@ def curve(problems: Sequence[tuple[Ballots, Sequence[bool]]], *, seed: int) -> l
         found = [stats.pass_at_k(len(passed), sum(passed), k) for _, passed in problems]
         # One answer is the vote of one: what the orders estimate, the share of passes says exactly.
         won = found if k == 1 else [rates[k - 1] for rates in voted]
-        oracle, vote = (stats.bootstrap_mean(values, seed=seed) for values in (found, won))
+        oracle, vote = (stats.mean_interval(values) for values in (found, won))
         n = len(problems)
         points.append(Point(k, sum(found) / n, oracle, sum(won) / n, vote, n))
     return points

@@ -126,6 +126,7 @@ def _differences(deltas: Sequence[Delta]) -> str:
             _range(d, signed=True),
             _p(d.p_holm),
             _p(d.p),
+            "none" if d.smallest is None else percent(d.smallest),
             f"{d.n:,}",
         )
         for d in deltas
@@ -138,13 +139,14 @@ def _differences(deltas: Sequence[Delta]) -> str:
             lambda width: plots.intervals("Differences between arms", list(groups.items()), width, signed=True)
         )
         + page.table(
-            ("arm", "minus", "measure", "points", "95% interval", "p corrected", "p", "problems"),
+            ("arm", "minus", "measure", "points", "95% interval", "p corrected", "p", "smallest gain", "problems"),
             lines,
             3,
             shown=True,
         )
         + '<p class="note">p: exact McNemar test for greedy pass@1, sign-flip test otherwise;'
-        " corrected by Holm\u2019s method within each measure.</p>",
+        " corrected by Holm\u2019s method within each measure. Smallest gain: the smallest that this could have shown,"
+        " with a chance of four in five, where problems differ as much as these.</p>",
     )
 
 
