@@ -122,7 +122,7 @@ def _choice(
 
 def _summary(run: Run, arm: str, adapter: str, known: Mapping[str, Choice]) -> list[str]:
     """Score what was sampled, write it down, and say it."""
-    planned, seed = run.config.eval.samples, run.seed("bootstrap")
+    planned, seed = run.config.eval.samples, run.seed("curves")
     judged = _judged(run, arm, adapter)
     choices = [known[problem.id] for problem in run.held]
     # The least that every vote needs is a number that no answer has a say in, so what holds for it is not biased.

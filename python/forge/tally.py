@@ -12,7 +12,7 @@ from typing import NamedTuple
 from forge import stats
 
 SEED = 0
-"""Of the bootstrap: the same rows give the same interval."""
+"""Of the sign-flip test: the same rows give the same p."""
 
 
 class Count(NamedTuple):
