@@ -70,7 +70,10 @@ def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | Non
             header.demand_same_attempts(reuse, settings, inputs)
             run.files.take_attempts(reuse)
         header.begin(folder, settings, inputs)
-        yield run
+        try:
+            yield run
+        finally:
+            run.release()
 
 
 def _resolve_names(settings: Config) -> None:
@@ -98,6 +101,7 @@ class Run:
         self.held = self._limited(benchmarks.load(settings.eval.benchmark))
         self.tokenizer: Any = None
         self._generator: Any = None
+        self._adapter = ""
 
     # -- what every stage needs ------------------------------------------------------------------
 
@@ -118,14 +122,23 @@ class Run:
         return models.choose_format(self.config.model.format, self.config.model.name, self.tokenizer)
 
     def generator(self, adapter: str = "") -> Any:
-        """The model with this adapter; the one before is let go first, so that memory holds one model."""
-        wanted = (self.config.model.name, adapter)
-        if self._generator is None or self._generator[0] != wanted:
-            self._generator = None
-            make = config.resolve(GENERATORS, self.config.model.generator, "generator")
-            name, device, rows = self.config.model.name, self.config.model.device, self.config.model.rows
-            self._generator = (wanted, make(name, adapter=adapter, device=device, rows=rows))
-        return self._generator[1]
+        """The model with this adapter, loaded when it is first asked for."""
+        if self._generator is None:
+            model = self.config.model
+            make = config.resolve(GENERATORS, model.generator, "generator")
+            self._generator = make(
+                model.name, adapter=adapter, device=model.device, rows=model.rows, engine=self.config.engine
+            )
+        elif self._adapter != adapter:
+            self._generator.use(adapter)
+        self._adapter = adapter
+        return self._generator
+
+    def release(self) -> None:
+        """Let the model go, so that memory holds one at a time."""
+        if self._generator is not None:
+            self._generator.close()
+        self._generator = None
 
     @cached_property
     def heldout(self) -> Heldout:
@@ -340,7 +353,7 @@ class Run:
                 advance.append(self.progress.stage(f"train {arm}", steps))
             advance[0](1)
 
-        self._generator = None
+        self.release()
         trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
         trainer.train(rows, self.files.adapter(arm), self.seed("train"))
         return True
