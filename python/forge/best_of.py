@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from forge import models, score, stats, vote
+from forge import models, power, score, stats, vote
 from forge.errors import CheckFailed, ConfigError
 from forge.pipeline import MOST_ERRORS, Run
 from forge.store import Rows, write_whole
-from forge.types import Attempt, Choice, Outcome, Problem, Score, Verdict, to_row
+from forge.types import Attempt, Choice, Delta, Outcome, Problem, Score, Verdict, to_row
 
 Judged = tuple[Attempt, Verdict]
 
@@ -125,65 +125,82 @@ def _summary(run: Run, arm: str, adapter: str, known: Mapping[str, Choice]) -> l
     planned, seed = run.config.eval.samples, run.seed("curves")
     judged = _judged(run, arm, adapter)
     choices = [known[problem.id] for problem in run.held]
-    # The least that every vote needs is a number that no answer has a say in, so what holds for it is not biased.
-    whole = all(choice.samples == planned for choice in choices)
-    size = planned if whole else vote.least(planned)
     errors = sum(verdict.outcome is Outcome.ERROR for cast in judged.values() for _, verdict in cast)
     drawn = sum(map(len, judged.values()))
-    curves = []
-    for problem in run.held:
-        outcomes = [verdict.outcome for _, verdict in judged[problem.id][:size]]
-        if Outcome.ERROR not in outcomes:
-            ballots = _stored(known[problem.id])[:size]
-            curves.append((ballots, [outcome is Outcome.PASS for outcome in outcomes]))
-    points = vote.curve(curves, seed=seed)
-    scores = _scores(run, arm, points, choices, seed)
-    content = {
-        "best_of": planned, "problems": len(run.held), "attempts": drawn, "errors": errors,
-        "scores": [to_row(row) for row in scores],
-    }  # fmt: skip
-    write_whole(_folder(run, arm) / "scores.json", json.dumps(content, indent=1) + "\n")
     if errors > MOST_ERRORS * drawn:
         raise CheckFailed(f"{errors} of {drawn} attempts could not be judged", "run forge check")
-    return _told(choices, points, drawn, errors, _folder(run, arm) / "choices.jsonl")
-
-
-def _scores(run: Run, arm: str, points: Sequence[vote.Point], choices: Sequence[Choice], seed: int) -> list[Score]:
-    def made(metric: str, value: float, interval: stats.Interval, n: int) -> Score:
-        model = run.config.model.name
-        return Score(metric, run.config.eval.benchmark, model, arm, value, interval.low, interval.high, n)
-
-    scored = [choice for choice in choices if choice.outcome is not Outcome.ERROR]
-    passed = sum(choice.outcome is Outcome.PASS for choice in scored)
-    name = f"chosen of {run.config.eval.samples}"
-    found = [made(name, passed / len(scored), stats.wilson(passed, len(scored)), len(scored))] if scored else []
+    # The least that every vote needs is a number that no answer has a say in, so what holds for it is not biased.
+    size = planned if all(choice.samples == planned for choice in choices) else vote.least(planned)
+    scored: list[tuple[Choice, list[bool]]] = []
+    for choice in choices:
+        outcomes = [verdict.outcome for _, verdict in judged[choice.problem_id]]
+        if Outcome.ERROR not in outcomes:
+            scored.append((choice, [outcome is Outcome.PASS for outcome in outcomes[:size]]))
+    if not scored:
+        raise CheckFailed("every problem has an attempt that could not be judged", "run forge check")
+    points = vote.curve([(_stored(choice)[:size], passed) for choice, passed in scored], seed=seed)
+    split, model = run.config.eval.benchmark, run.config.model.name
+    passes = sum(choice.outcome is Outcome.PASS for choice, _ in scored)
+    chosen = stats.wilson(passes, len(scored))
+    scores = [Score(f"chosen of {planned}", split, model, arm, passes / len(scored), *chosen, len(scored))]
     for point in points:
-        found.append(made(f"pass@{point.k}", point.oracle, point.oracle_interval, point.n))
-        found.append(made(f"vote@{point.k}", point.vote, point.vote_interval, point.n))
-    return found
+        scores.append(Score(f"pass@{point.k}", split, model, arm, point.oracle, *point.oracle_interval, point.n))
+        scores.append(Score(f"vote@{point.k}", split, model, arm, point.vote, *point.vote_interval, point.n))
+    gain = _gain(scored, planned, split, seed)
+    content = {
+        "best_of": planned, "problems": len(choices), "attempts": drawn, "errors": errors,
+        "scores": [to_row(row) for row in scores], "deltas": [to_row(gain)],
+    }  # fmt: skip
+    write_whole(_folder(run, arm) / "scores.json", json.dumps(content, indent=1) + "\n")
+    return [*_table(points), *_told(scores[0], gain), *_counted(choices, drawn, errors)]
 
 
-def _told(choices: Sequence[Choice], points: Sequence[vote.Point], drawn: int, errors: int, path: Path) -> list[str]:
-    """The curves as a table, and how the votes went."""
-    sizes = {*SHOWN, len(points)}
+def _gain(scored: Sequence[tuple[Choice, list[bool]]], planned: int, split: str, seed: int) -> Delta:
+    """What the vote's choice is worth beyond a single answer, problem by problem."""
+    chosen = [float(choice.outcome is Outcome.PASS) for choice, _ in scored]
+    single = [sum(passed) / len(passed) for _, passed in scored]
+    changes = [a - b for a, b in zip(chosen, single, strict=True)]
+    p = stats.sign_flip(changes, seed=seed)
+    smallest = power.detectable_shift(changes)
+    n, interval = len(changes), stats.paired_interval(chosen, single)
+    return Delta(
+        f"chosen of {planned}", split, "vote", "single", sum(changes) / n, *interval, p, p, n,
+        smallest if smallest <= 1 else None,
+    )  # fmt: skip
+
+
+def _table(points: Sequence[vote.Point]) -> list[str]:
+    """The curves at the sizes that are shown."""
     lines = [f"{'answers':>7}  {'any passes (oracle)':>24}  {'the vote passes':>24}"]
-    for point in (point for point in points if point.k in sizes):
+    for point in (point for point in points if point.k in (*SHOWN, len(points))):
         name = "single" if point.k == 1 else str(point.k)
         oracle, won = _share(point.oracle, point.oracle_interval), _share(point.vote, point.vote_interval)
         lines.append(f"{name:>7}  {oracle:>24}  {won:>24}")
-    scored = [choice for choice in choices if choice.outcome is not Outcome.ERROR]
-    passed = sum(choice.outcome is Outcome.PASS for choice in scored)
-    planned = choices[0].best_of
-    interval = stats.wilson(passed, len(scored))
-    chosen = _share(passed / len(scored) if scored else 0.0, interval)
+    return lines
+
+
+def _told(chosen: Score, gain: Delta) -> list[str]:
+    """How often the choices pass, and whether that is more than a single answer does."""
+    share = _share(chosen.value, stats.Interval(chosen.low, chosen.high))
+    finding = "distinguishable" if gain.p < score.ALPHA else "not distinguishable"
+    could = "none of any size" if gain.smallest is None else f"{100 * gain.smallest:.1f} points"
+    return [
+        f"{chosen.metric}: {share} of {chosen.n} problems pass",
+        f"minus a single answer: {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), "
+        f"paired sign flip p = {gain.p:.3g}: {finding}",
+        f"the smallest gain this could have shown: {could}",
+    ]
+
+
+def _counted(choices: Sequence[Choice], drawn: int, errors: int) -> list[str]:
+    """How many answers it took, and what could not be used."""
     needed = sum(choice.decided for choice in choices) / len(choices)
     silent = sum(not choice.voters for choice in choices)
-    lines.append(f"chosen of {planned}: {chosen} of {len(scored)} problems pass; {path}")
-    lines.append(f"{drawn / len(choices):.1f} answers drawn a problem; the vote was decided after {needed:.1f}")
+    lines = [f"{drawn / len(choices):.1f} answers drawn a problem; votes were decided after {needed:.1f}"]
     if silent:
         lines.append(f"{silent} problems had no answer with a vote; their first answer was taken")
     if errors:
-        lines.append(f"{errors} attempts could not be judged; the curves leave their problems out")
+        lines.append(f"{errors} attempts could not be judged; no score has their problems")
     return lines
 
 
