@@ -86,6 +86,7 @@ PROGRAMS = [
     ("import random\ndef f(xs):\n    return random.random()\n", None),
     ("import os\ndef f(xs):\n    os._exit(0)\n", None),
     ("def f(xs):\n    while True:\n        pass\n", None),
+    ("def f(xs):\n    while len(xs) > 1:\n        pass\n    return sum(x * x for x in xs)\n", None),
     ("def f(xs):\n    raise ValueError\n", None),
     ("def f(xs):\n    return (x for x in xs)\n", None),
     ("def g(xs):\n    return 0\n", None),
@@ -131,6 +132,17 @@ def test_inputs_have_the_types_that_the_prompt_shows(python: PythonDomain, promp
     found = [eval(f"({text},)") for text in python._inputs(problem, 0)]
     assert len(found) >= 6
     assert all(held(*arguments[:1]) for arguments in found)
+
+
+def test_answers_of_any_size_and_depth_can_be_compared(python: PythonDomain):
+    """Numbers beyond the digits that Python writes, values that no test holds equal, and what equals them."""
+    programs = [
+        f"def f(xs):\n    return {answer}\n"
+        for answer in ("7 ** 9999", "7 ** 9999 + 1", "[True, 2]", "[1, 2.0]", "(1, 2)", "{1, 2}", "{2, 1}", "'1'", "1")
+    ]
+    assert python.classes(SQUARES, [*programs, "def f(xs):\n    return 7 ** 9999 + 0\n"], 0) == [
+        0, 1, 2, 2, 3, 4, 4, 5, 6, 0,
+    ]  # fmt: skip
 
 
 def test_nobody_votes_where_the_prompt_shows_no_inputs(python: PythonDomain):

@@ -20,8 +20,8 @@ DIGITS = 9
 """How many digits of a float count."""
 
 _ENDED = "ended"
-_ENDS = 2
-"""How many inputs may end a program before it has no vote."""
+_ENDS = 4
+"""How many inputs end a program for good: it has no vote. Half as many do where it answered none of those before."""
 
 _REMEMBERED = 65_536
 _Inputs = Callable[[Problem, int], list[str]]
@@ -81,20 +81,28 @@ class Behaviours:
         """The same for programs that one of the calls ended: each call has a process and the limits to itself."""
         told: dict[int, list[str]] = {place: [] for place in programs}
         for call in calls:
-            places = [place for place, answers in told.items() if answers.count(_ENDED) < _ENDS and "" not in answers]
+            places = [place for place, answers in told.items() if _is_hopeful(answers)]
             jobs = (Job(programs[place], (), entry_point, "", (call, call), LIMITS) for place in places)
             for execution in self._box.run(jobs):
                 answers = _answers(execution, [call]) if len(execution.values) == 2 else [_ENDED]
                 told[places[execution.index]] += answers or [""]
-        return {
-            place: answers if len(answers) == len(calls) and "" not in answers else []
-            for place, answers in told.items()
-        }
+        whole = {place for place, answers in told.items() if len(answers) == len(calls) and _is_hopeful(answers)}
+        return {place: answers if place in whole else [] for place, answers in told.items()}
+
+
+def _is_hopeful(answers: Sequence[str]) -> bool:
+    """Whether a program with these answers so far may still get a vote."""
+    most = _ENDS if any(map(_is_value, answers)) else _ENDS // 2
+    return answers.count(_ENDED) < most and "" not in answers
 
 
 def _named(answers: Sequence[str]) -> str:
     """One name for all answers; empty where none of them is a value."""
-    return content_id(list(answers)) if any(answer.startswith("=") for answer in answers) else ""
+    return content_id(list(answers)) if any(map(_is_value, answers)) else ""
+
+
+def _is_value(answer: str) -> bool:
+    return answer.startswith("=")
 
 
 def _answers(execution: Execution, calls: Sequence[str]) -> list[str]:
@@ -105,7 +113,13 @@ def _answers(execution: Execution, calls: Sequence[str]) -> list[str]:
 
 
 def _told(probe: Probe) -> str:
-    return f"raised: {probe.exception}" if probe.exception else "=" + written(probe.value)
+    if probe.exception:
+        return f"raised: {probe.exception}"
+    try:
+        return "=" + written(probe.value)
+    except (ValueError, RecursionError):
+        # A range of numbers with thousands of digits, or lists in lists in lists.
+        return "=" + probe.text
 
 
 def written(value: Any) -> str:
@@ -113,7 +127,8 @@ def written(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, bool | int | float):
-        return str(int(value)) if value == int(value) else f"{value:.{DIGITS}g}"
+        # In hexadecimal there is no limit to the digits.
+        return hex(int(value)) if value == int(value) else f"{value:.{DIGITS}g}"
     if isinstance(value, list | tuple):
         return f"{type(value).__name__}({', '.join(map(written, value))})"
     if isinstance(value, set | frozenset):
