@@ -173,6 +173,7 @@ def _train(run: Any) -> str:
 
 def _eval(run: Any) -> str:
     run.check_grader()
+    run.measure_panel()
     for arm in run.arms():
         run.measure(arm)
     return f"measured: {', '.join(run.arms())}"

@@ -99,8 +99,9 @@ def ledger(tally: Tally) -> dict[Outcome, int]:
 
 
 def scores(
-    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, ks: Sequence[int] = KS, seed: int = 0
-) -> list[Score]:
+    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, format: str = "", ks: Sequence[int] = KS,
+    seed: int = 0,
+) -> list[Score]:  # fmt: skip
     """The scores of one arm, as fractions with 95% intervals: greedy pass@1, then pass@k for each k.
 
     Greedy pass@1 has a Wilson interval. pass@k is the mean over problems of the unbiased estimate (Chen et
@@ -110,7 +111,7 @@ def scores(
     found: list[Score] = []
 
     def add(metric: str, value: float, interval: stats.Interval, n: int) -> None:
-        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n))
+        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n, format))
 
     firsts = greedy.firsts()
     if firsts:
@@ -124,8 +125,9 @@ def scores(
 
 
 def deltas(
-    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0
-) -> list[Delta]:
+    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0,
+    format: str = "",
+) -> list[Delta]:  # fmt: skip
     """The paired differences arm - against, for each comparison: greedy pass@1, pass@1 and pass@`k`.
 
     Only problems that both arms have scored enter; `n` counts them, and without any the difference is left
@@ -149,7 +151,8 @@ def deltas(
                 family.append((arm, against, *_difference(after, before, metric, seed), len(shared)))
         corrected = stats.holm([row[4] for row in family])
         for (arm, against, value, interval, p, n), p_holm in zip(family, corrected, strict=True):
-            found.append(Delta(metric, split, arm, against, value, interval.low, interval.high, p, p_holm, n))
+            change = (value, interval.low, interval.high, p, p_holm, n)
+            found.append(Delta(metric, split, arm, against, *change, format, format))
     return found
 
 

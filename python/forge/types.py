@@ -123,7 +123,11 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One measured number with its 95 % interval; `n` counts problems. Never a bare number."""
+    """One measured number with its 95 % interval; `n` counts problems. Never a bare number.
+
+    `format` is the prompt format in which the model was asked; empty in rows that did not record it, which were
+    measured in the one that their run's `model.format` says.
+    """
 
     metric: str
     split: str
@@ -133,6 +137,7 @@ class Score:
     low: float
     high: float
     n: int
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ class Delta:
     """A paired difference between two arms on the same problems, in the metric's own unit.
 
     `p` comes from a paired test; `p_holm` is the same after Holm's correction over the deltas reported
-    beside it.
+    beside it. `format` is the prompt format of the arm, `against_format` that of the other; empty as in `Score`.
     """
 
     metric: str
@@ -153,6 +158,8 @@ class Delta:
     p: float
     p_holm: float
     n: int
+    format: str = ""
+    against_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
