@@ -136,9 +136,10 @@ def _announce(run: Any) -> None:
 
     held = len(run.held)
     smallest = stats.detectable_gain(held, 0.35)
+    below = f"below {100 * smallest:.1f} points " if smallest < 1 else "of any size "
     run.progress.note(
         f"{run.config.model.name} in {run.files.path}, isolation {run.domain.box.isolation}, {held} held-out problems: "
-        f"from a base at 35 %, a gain below {100 * smallest:.1f} points would not be distinguishable"
+        f"from a base at 35 %, a gain {below}would not be distinguishable"
     )
 
 

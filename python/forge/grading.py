@@ -136,6 +136,7 @@ def check_command(benchmark: str, problems: int, require: str) -> None:
     """Show what this host enforces, and judge answers whose verdict is known."""
     from forge import benchmarks, selftest
     from forge.errors import CheckFailed
+    from forge.prompts import FORMATS
     from forge.sandbox import probe
 
     for wall in probe():
@@ -143,7 +144,7 @@ def check_command(benchmark: str, problems: int, require: str) -> None:
     chosen = benchmarks.load(benchmark)
     with _domain(chosen, require=require) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
-        result = selftest.run(domain, chosen[: problems or None], 0)
+        result = selftest.run(domain, chosen[: problems or None], 0, FORMATS.values())
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)
     if result.misses:
         raise CheckFailed(f"{len(result.misses)} were misjudged: {'; '.join(result.misses[:5])}")
