@@ -152,8 +152,14 @@ from forge.types import Completion
 class Obedient:
     """Invents one problem, again and again, and ends where a stop string says so."""
 
-    def __init__(self, model, adapter="", device="auto", rows=1):
+    def __init__(self, model, adapter="", device="auto", rows=1, engine=None):
         self.name = "obedient"
+
+    def use(self, adapter):
+        pass
+
+    def close(self):
+        pass
 
     def generate(self, prompts, sampling):
         text = """def third(xs):

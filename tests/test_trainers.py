@@ -134,3 +134,15 @@ def test_pairs_too_long_are_left_out_and_counted(tiny_qwen: Path, pairs: list[Pa
     long = [*pairs, pair(99, PROMPTS[0], "    return 1\n" * 200)]
     LoraTrainer(str(tiny_qwen), TrainConfig(max_length=64, epochs=1), "cpu").train(long, tmp_path, 0)
     assert json.loads((tmp_path / MARKER).read_text())["too_long"] == 1
+
+
+def test_one_generator_serves_base_and_adapters_in_turn(tiny_qwen: Path, adapter: Path) -> None:
+    generator = TransformersGenerator(str(tiny_qwen), device="cpu")
+    sampling = Sampling(0.0, max_tokens=16)
+    base = list(generator.generate(PROMPTS, sampling))
+    name = generator.name
+    generator.use(str(adapter))
+    assert [c.text for c in generator.generate(PROMPTS, sampling)] == ["    return 1"] * 2
+    assert generator.name != name
+    generator.use("")
+    assert (list(generator.generate(PROMPTS, sampling)), generator.name) == (base, name)

@@ -37,13 +37,37 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """`name`: `embedded`, a local directory or a hub name. `rows`: sequences generated at once."""
+    """`name`: `embedded`, a local directory or a hub name. `rows`: prompts that the generator is given at once."""
 
     name: str = EMBEDDED
     generator: str = "transformers"
     format: str = "auto"
     device: str = "auto"
     rows: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What the engine behind the generator may be told; each reads what concerns it, and 0 or `auto` leaves it alone.
+
+    `precision` of the weights: float32, bfloat16, float16, q8_0 or q4_k. `context`: tokens that a sequence may
+    hold. `sequences`: how many are decoded at once. `threads`: CPU threads. `memory`: the share of the
+    accelerator's memory that may be taken. `gpus`: over how many one model is split; `replicas`: how many copies
+    of it answer. `url`: the server to ask, as `http://host:port/v1`.
+    """
+
+    precision: str = "auto"
+    context: int = 0
+    sequences: int = 0
+    threads: int = 0
+    memory: float = 0.0
+    gpus: int = 1
+    replicas: int = 1
+    url: str = ""
+
+
+AS_IT_COMES = EngineConfig()
+"""An engine that is told nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +180,7 @@ class Config:
 
     run: RunConfig = field(default_factory=RunConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     propose: ProposeConfig = field(default_factory=ProposeConfig)
     attempt: AttemptConfig = field(default_factory=AttemptConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
@@ -290,15 +315,16 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mine", "order"): ("hardest", "drawn"),
     ("judge", "require"): ("full", "no-namespaces", "rlimits-only"),
     ("judge", "fallback"): ("", "last number"),
+    ("engine", "precision"): ("auto", "float32", "bfloat16", "float16", "q8_0", "q4_k"),
 }
 _POSITIVE = {
     ("model", "rows"), ("propose", "tries"), ("propose", "max_tokens"), ("attempt", "samples"),
     ("attempt", "max_tokens"), ("mine", "per_problem"), ("mine", "per_behaviour"), ("mine", "limit"),
     ("train", "rank"), ("train", "alpha"), ("train", "epochs"), ("train", "batch"), ("train", "max_length"),
     ("eval", "samples"), ("eval", "max_tokens"), ("judge", "wall"), ("judge", "cpu"), ("judge", "memory_mb"),
-    ("eval", "self_test"),
+    ("eval", "self_test"), ("engine", "gpus"), ("engine", "replicas"),
 }  # fmt: skip
-_SHARE = {("train", "dropout"), ("train", "warmup")}
+_SHARE = {("train", "dropout"), ("train", "warmup"), ("engine", "memory")}
 _FRACTION = {("propose", "top_p"), ("attempt", "top_p"), ("eval", "top_p")}
 
 

@@ -59,7 +59,7 @@ def demand_same_attempts(folder: Path, settings: Config, inputs: Mapping[str, st
         DataError: its header cannot be read.
     """
     tree = to_tree(settings)
-    wanted = {section: tree[section] for section in ("model", "propose", "attempt", "judge", "eval")}
+    wanted = {section: tree[section] for section in ("model", "engine", "propose", "attempt", "judge", "eval")}
     same: dict[str, Mapping[str, Any]] = {"inputs": dict(inputs), "run": {"seed": settings.run.seed}, **wanted}
     _compare(folder, same, "reuse a run that differs in mine, train and controls only")
 

@@ -25,9 +25,12 @@ SPLITS = 200
 
 
 def other_formats(
-    wanted: Sequence[str], model: str, tokenizer: Any, own: Format, problems: Sequence[Problem], max_tokens: int
-) -> tuple[list[Format], list[str]]:
+    wanted: Sequence[str], model: str, tokenizer: Any, own: Format, problems: Sequence[Problem], max_tokens: int,
+    context: int = 0,
+) -> tuple[list[Format], list[str]]:  # fmt: skip
     """The formats beside its own in which a model can be asked these problems, and why others are left out.
+
+    `context` is how many tokens a sequence may hold; 0 asks the model's configuration.
 
     Raises:
         ConfigError: a format that is wanted by name needs another tokenizer.
@@ -39,7 +42,7 @@ def other_formats(
         if name != ALL and FORMATS[name] not in allowed:
             raise ConfigError(f"the tokenizer of {model!r} does not allow {name!r}", "take it out of eval.panel")
     chosen, left_out = [], []
-    context = models.context(model)
+    context = context or models.context(model)
     for format in allowed:
         if format is own or not (ALL in wanted or format.name in wanted):
             continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from forge import attempt, benchmarks, config, controls, couples, header, mine, models, propose, score, selftest, stream
 from forge.config import Config
@@ -30,20 +30,8 @@ from forge.trainers import TRAINERS
 from forge.types import Attempt, Flaw, Problem, Sampling, Verdict, content_id, to_row
 
 
-class Progress(Protocol):
-    """How a run tells what it is doing."""
-
-    def stage(self, name: str, total: int) -> stream.Advance:
-        """A stage begins, with `total` steps; the result is called as they are done."""
-        ...
-
-    def note(self, text: str) -> None:
-        """One line a person should read."""
-        ...
-
-
 @contextmanager
-def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | None = None) -> Iterator[Run]:
+def opened(settings: Config, folder: Path, progress: stream.Progress, reuse: Path | None = None) -> Iterator[Run]:
     """The run in `folder`, begun or resumed, with its sandbox open, held by this process alone.
 
     A run that begins takes over the attempts of the run in `reuse`, which must differ in later stages only.
@@ -72,7 +60,10 @@ def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | Non
                 header.demand_same_attempts(reuse, settings, inputs)
                 run.files.take_attempts(reuse)
             header.begin(folder, settings, inputs)
-            yield run
+            try:
+                yield run
+            finally:
+                run.release()
 
 
 def _resolve_names(settings: Config) -> None:
@@ -95,7 +86,9 @@ def _resolve_names(settings: Config) -> None:
 class Run:
     """One run in one folder. Use `opened`."""
 
-    def __init__(self, settings: Config, folder: Path, domain: Any, progress: Progress, held: list[Problem]) -> None:
+    def __init__(
+        self, settings: Config, folder: Path, domain: Any, progress: stream.Progress, held: list[Problem]
+    ) -> None:
         self.config = settings
         self.files = Folder(folder)
         self.domain = domain
@@ -103,6 +96,7 @@ class Run:
         self.held = held
         self.tokenizer: Any = None
         self._generator: Any = None
+        self._adapter = ""
 
     # -- what every stage needs ------------------------------------------------------------------
 
@@ -126,18 +120,27 @@ class Run:
     def panel(self) -> tuple[list[Format], list[str]]:
         """The formats in which the base is measured beside the run's own, and why others are not among them."""
         settings = self.config.eval
-        own, name = self.format, self.config.model.name
-        return other_formats(settings.panel, name, self.tokenizer, own, self.held, settings.max_tokens)
+        own, name, context = self.format, self.config.model.name, self.config.engine.context
+        return other_formats(settings.panel, name, self.tokenizer, own, self.held, settings.max_tokens, context)
 
     def generator(self, adapter: str = "") -> Any:
-        """The model with this adapter; the one before is let go first, so that memory holds one model."""
-        wanted = (self.config.model.name, adapter)
-        if self._generator is None or self._generator[0] != wanted:
-            self._generator = None
-            make = config.resolve(GENERATORS, self.config.model.generator, "generator")
-            name, device, rows = self.config.model.name, self.config.model.device, self.config.model.rows
-            self._generator = (wanted, make(name, adapter=adapter, device=device, rows=rows))
-        return self._generator[1]
+        """The model with this adapter, loaded when it is first asked for."""
+        if self._generator is None:
+            model = self.config.model
+            make = config.resolve(GENERATORS, model.generator, "generator")
+            self._generator = make(
+                model.name, adapter=adapter, device=model.device, rows=model.rows, engine=self.config.engine
+            )
+        elif self._adapter != adapter:
+            self._generator.use(adapter)
+        self._adapter = adapter
+        return self._generator
+
+    def release(self) -> None:
+        """Let the model go, so that memory holds one at a time."""
+        if self._generator is not None:
+            self._generator.close()
+        self._generator = None
 
     @property
     def invents(self) -> bool:
@@ -365,7 +368,7 @@ class Run:
                 advance.append(self.progress.stage(f"train {arm}", steps))
             advance[0](1)
 
-        self._generator = None
+        self.release()
         trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
         trainer.train(rows, self.files.adapter(arm), self.seed("train"))
         return True

@@ -94,7 +94,10 @@ class Tested(Judge, Protocol):
 
 
 class Generator(Protocol):
-    """Turns prompts into completions."""
+    """Turns prompts into completions.
+
+    It is made as `Generator(model, adapter="", device="auto", rows=512, engine=config.AS_IT_COMES)`.
+    """
 
     name: str
     """Backend, model and adapter digest: goes into every attempt."""
@@ -107,6 +110,19 @@ class Generator(Protocol):
         Raises:
             GeneratorError: the backend failed, or a prompt cannot fit.
         """
+        ...
+
+    def use(self, adapter: str) -> None:
+        """Answer with the adapter in this folder from now on, or with the base alone where it is empty.
+
+        Raises:
+            GeneratorError: the adapter is unfinished, belongs to another model, or is not live: what the backend
+                serves gives the trainer's probe another log-probability than the trainer recorded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back memory, processes and the accelerator. May be called again."""
         ...
 
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
 from forge.store import read_lines
 from forge.types import Completion, Prompt, Sampling
@@ -22,7 +23,14 @@ def _key(prompt: Prompt) -> str:
 class ReplayGenerator:
     """Answers each prompt with its recorded completions in turn, beginning where the sampling seed says."""
 
-    def __init__(self, model: str, adapter: str = "", device: str = "auto", rows: int = 512) -> None:
+    def __init__(
+        self,
+        model: str,
+        adapter: str = "",
+        device: str = "auto",
+        rows: int = 512,
+        engine: EngineConfig = AS_IT_COMES,
+    ) -> None:
         """`model` is a JSONL file of `{"prompt", "completion", "finish"}`; the other arguments play no part.
 
         Raises:
@@ -52,3 +60,9 @@ class ReplayGenerator:
             text, finish = answers[(sampling.seed + turns[key]) % len(answers)]
             turns[key] += 1
             yield Completion(index, text, finish, len(text))
+
+    def use(self, adapter: str) -> None:
+        """Nothing: what was recorded stays what it is."""
+
+    def close(self) -> None:
+        """Nothing: no model is held."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from forge import models
+from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
+from forge.generators import live
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
 
@@ -24,7 +26,14 @@ _TAIL = 24
 class TransformersGenerator:
     """A model, and on top of it an adapter that is proven to change what the model says."""
 
-    def __init__(self, model: str, adapter: str = "", device: str = "auto", rows: int = 512) -> None:
+    def __init__(
+        self,
+        model: str,
+        adapter: str = "",
+        device: str = "auto",
+        rows: int = 512,
+        engine: EngineConfig = AS_IT_COMES,
+    ) -> None:
         """Load `model` (see `models.location`) and the adapter folder, if any; `rows` bounds a batch.
 
         Raises:
@@ -32,14 +41,36 @@ class TransformersGenerator:
             GeneratorError: the adapter is unfinished, belongs to another model or changes nothing.
         """
         self.device = models.device(device)
-        self.rows = rows
+        self.rows = min(rows, engine.sequences or rows)
         self.tokenizer = models.load_tokenizer(model)
-        self._model = models.load_model(model, self.device)
-        self.name = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
+        self._source = model
+        self._base = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
+        self.name = self._base
+        self._load()
         if adapter:
-            self._load_adapter(Path(adapter))
-            self.name += f"+{models.digest(adapter)}"
+            self.use(adapter)
+
+    def _load(self) -> None:
+        self._model = models.load_model(self._source, self.device)
         self._context = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self.name = self._base
+
+    def use(self, adapter: str) -> None:
+        """Answer with this adapter; the weights are read anew where another is merged into them.
+
+        Raises:
+            GeneratorError: the adapter is unfinished, belongs to another model or changes nothing.
+        """
+        if self.name != self._base:
+            self._model = None
+            self._load()
+        if adapter:
+            self.name = f"{self._base}+{models.digest(adapter)}"
+            self._load_adapter(Path(adapter))
+
+    def close(self) -> None:
+        """Let the weights go."""
+        self._model = None
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Complete every prompt, yielding each completion as it ends.
@@ -69,35 +100,23 @@ class TransformersGenerator:
         import torch
         from peft import PeftModel
 
-        marker = models.read_marker(folder)
-        if marker is None:
-            raise GeneratorError(f"no finished adapter in {folder}", "run forge train")
-        probe = torch.tensor([marker["probe"]["ids"]], device=self.device)
-        with torch.inference_mode():
-            before = self._model(probe).logits.float()
+        probe = live.probe(folder)
+        ids = torch.tensor([probe.ids], device=self.device)
+        base = self._log_probability(ids, probe.start)
         model = PeftModel.from_pretrained(self._model, str(folder)).eval()
         # In float32 merging is exact to rounding and spares two matrix products a layer; in bfloat16 a
         # small change would be rounded away, so there the adapter stays a branch of its own.
         self._model = model.merge_and_unload() if self._model.dtype == torch.float32 else model
+        exact = self._model.dtype == torch.float32
+        live.demand(folder, probe, base, self._log_probability(ids, probe.start), live.EXACT if exact else live.COARSE)
+
+    def _log_probability(self, ids: Any, start: int) -> float:
+        """Mean log-probability of the tokens of one sequence from position `start` on."""
+        import torch
+
         with torch.inference_mode():
-            after = self._model(probe).logits.float()
-        if torch.equal(before, after):
-            raise GeneratorError(f"the adapter in {folder} changes nothing", "train longer or at a higher rate")
-        served = _log_probability(after, probe, int(marker["probe"]["start"]))
-        tolerance = 0.02 if self._model.dtype == torch.float32 else 0.5
-        if abs(served - float(marker["probe"]["logprob"])) > tolerance:
-            trained = marker["probe"]["logprob"]
-            raise GeneratorError(
-                f"the adapter in {folder} is not the one that was trained: its probe has log-probability "
-                f"{served:.3f}, the trainer recorded {trained:.3f}",
-                "train again on this model",
-            )
-
-
-def _log_probability(logits: Any, ids: Any, start: int) -> float:
-    """Mean log-probability of the tokens of one sequence from position `start` on."""
-    steps = logits[0, start - 1 : -1].log_softmax(-1)
-    return float(steps.gather(1, ids[0, start:, None]).mean())
+            steps = self._model(ids).logits.float()[0, start - 1 : -1].log_softmax(-1)
+        return float(steps.gather(1, ids[0, start:, None]).mean())
 
 
 @dataclass(slots=True)
