@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 
 ROWS = (
-    {"types", "errors", "stats", "feedback", "forms"},
+    {"types", "errors", "stats", "feedback", "forms", "shots"},
     {"installed", "power"},
-    {"protocols", "config", "store", "prompts", "sandbox", "extract", "dedup"},
-    {"payload", "documents", "tally"},
+    {"protocols", "config", "store", "sandbox", "extract", "dedup"},
+    {"payload", "documents", "prompts", "tally"},
     {"lines"},
     {"samples"},
     {"decontaminate", "diversity"},
@@ -23,9 +23,10 @@ ROWS = (
     {"models"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
      "stream", "judge", "compare", "duplicates", "vote"},
-    {"benchmarks", "controls", "folder", "header"},
+    {"benchmarks", "controls", "folder", "header", "panel"},
     {"couples"},
     {"pipeline"},
+    {"measured"},
     {"results", "gate", "best_of"},
     {"console"},
     {"grading"},

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from forge import benchmarks
+from forge.prompts import COMPLETION
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -107,7 +110,8 @@ def test_answers_in_mathematics_are_counted_by_worth_and_only_until_the_vote_is_
         + "\n"
     )
     halves = ["1/2", "0.5", "\\frac{1}{2}", "\\frac{2}{4}", "2", "2", "2"]
-    answers = {asked: [f"The answer is ${half}$." for half in halves], agreed: ["\\boxed{2}"] * 7}
+    prompts = [COMPLETION.solve(problem) for problem in benchmarks.read(str(tmp_path / "problems.jsonl"))]
+    answers = dict(zip(prompts, ([f"The answer is ${half}$." for half in halves], ["\\boxed{2}"] * 7), strict=True))
     options = (
         "--problems", "problems.jsonl", "--best-of", "7", "--set", "eval.self_test=1",
         "--set", "model.generator=replay", "--model", recorded(tmp_path / "recorded.jsonl", answers),

@@ -148,7 +148,7 @@ def scored(value: float, metric: str = GREEDY, n: int = 164) -> Score:
 
 
 def delta(value: float, p: float, against: str = BASE, metric: str = GREEDY, n: int = 164) -> Delta:
-    return Delta(metric, "heldout", ADAPTER, against, value, value - 0.06, value + 0.06, p / 2, p, n, 0.08)
+    return Delta(metric, "heldout", ADAPTER, against, value, value - 0.06, value + 0.06, p / 2, p, n, smallest=0.08)
 
 
 def said(scores: dict[str, list[Score]], deltas: list[Delta], pairs: int | None = 40, errors: int = 0) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from forge import models, power, score, stats, vote
 from forge.errors import CheckFailed, ConfigError
-from forge.pipeline import MOST_ERRORS, Run
+from forge.measured import MOST_ERRORS
+from forge.pipeline import Run
 from forge.store import Rows, write_whole
 from forge.types import Attempt, Choice, Delta, Outcome, Problem, Score, Verdict, to_row
 
@@ -139,14 +140,14 @@ def _summary(run: Run, arm: str, adapter: str, known: Mapping[str, Choice]) -> l
     if not scored:
         raise CheckFailed("every problem has an attempt that could not be judged", "run forge check")
     points = vote.curve([(_stored(choice)[:size], passed) for choice, passed in scored], seed=seed)
-    split, model = run.config.eval.benchmark, run.config.model.name
+    split, model, asked = run.config.eval.benchmark, run.config.model.name, run.format.name
     passes = sum(choice.outcome is Outcome.PASS for choice, _ in scored)
     chosen = stats.wilson(passes, len(scored))
-    scores = [Score(f"chosen of {planned}", split, model, arm, passes / len(scored), *chosen, len(scored))]
+    scores = [Score(f"chosen of {planned}", split, model, arm, passes / len(scored), *chosen, len(scored), asked)]
     for point in points:
-        scores.append(Score(f"pass@{point.k}", split, model, arm, point.oracle, *point.oracle_interval, point.n))
-        scores.append(Score(f"vote@{point.k}", split, model, arm, point.vote, *point.vote_interval, point.n))
-    gain = _gain(scored, planned, split, seed)
+        scores.append(Score(f"pass@{point.k}", split, model, arm, point.oracle, *point.oracle_interval, point.n, asked))
+        scores.append(Score(f"vote@{point.k}", split, model, arm, point.vote, *point.vote_interval, point.n, asked))
+    gain = _gain(scored, planned, split, seed, asked)
     content = {
         "best_of": planned, "problems": len(choices), "attempts": drawn, "errors": errors,
         "scores": [to_row(row) for row in scores], "deltas": [to_row(gain)],
@@ -155,7 +156,7 @@ def _summary(run: Run, arm: str, adapter: str, known: Mapping[str, Choice]) -> l
     return [*_table(points), *_told(scores[0], gain), *_counted(choices, drawn, errors)]
 
 
-def _gain(scored: Sequence[tuple[Choice, list[bool]]], planned: int, split: str, seed: int) -> Delta:
+def _gain(scored: Sequence[tuple[Choice, list[bool]]], planned: int, split: str, seed: int, asked: str) -> Delta:
     """What the vote's choice is worth beyond a single answer, problem by problem."""
     chosen = [float(choice.outcome is Outcome.PASS) for choice, _ in scored]
     single = [sum(passed) / len(passed) for _, passed in scored]
@@ -165,7 +166,7 @@ def _gain(scored: Sequence[tuple[Choice, list[bool]]], planned: int, split: str,
     n, interval = len(changes), stats.paired_interval(chosen, single)
     return Delta(
         f"chosen of {planned}", split, "vote", "single", sum(changes) / n, *interval, p, p, n,
-        smallest if smallest <= 1 else None,
+        asked, asked, smallest if smallest <= 1 else None,
     )  # fmt: skip
 
 

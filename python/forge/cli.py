@@ -137,9 +137,10 @@ def _announce(run: Any) -> None:
 
     held = len(run.held)
     smallest = power.detectable_gain(held, 0.35)
+    below = f"below {100 * smallest:.1f} points " if smallest < 1 else "of any size "
     run.progress.note(
         f"{run.config.model.name} in {run.files.path}, isolation {run.domain.box.isolation}, {held} held-out problems: "
-        f"from a base at 35 %, a gain below {100 * smallest:.1f} points would not be distinguishable"
+        f"from a base at 35 %, a gain {below}would not be distinguishable"
     )
 
 
@@ -174,6 +175,7 @@ def _train(run: Any) -> str:
 
 def _eval(run: Any) -> str:
     run.check_grader()
+    run.measure_panel()
     for arm in run.arms():
         run.measure(arm)
     return f"measured: {', '.join(run.arms())}"

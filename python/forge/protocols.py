@@ -58,6 +58,8 @@ class Domain(Judge, Protocol):
     """A kind of problem that can be judged and, where the domain allows, invented."""
 
     name: str
+    invents: bool
+    """Whether what `parse` and `vet` let through can be believed; where not, a run only measures."""
 
     def parse(self, completion: str) -> Problem | str:
         """The problem that a proposal states, or the named reason why it states none. Executes nothing."""

@@ -99,7 +99,7 @@ def ledger(tally: Tally) -> dict[Outcome, int]:
 
 
 def scores(
-    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, ks: Sequence[int] = KS
+    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, format: str = "", ks: Sequence[int] = KS
 ) -> list[Score]:
     """The scores of one arm, as fractions with 95% intervals: greedy pass@1, then pass@k for each k.
 
@@ -110,7 +110,7 @@ def scores(
     found: list[Score] = []
 
     def add(metric: str, value: float, interval: stats.Interval, n: int) -> None:
-        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n))
+        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n, format))
 
     firsts = greedy.firsts()
     if firsts:
@@ -124,8 +124,9 @@ def scores(
 
 
 def deltas(
-    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0
-) -> list[Delta]:
+    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0,
+    format: str = "",
+) -> list[Delta]:  # fmt: skip
     """The paired differences arm - against, for each comparison: greedy pass@1, pass@1 and pass@`k`.
 
     Only problems that both arms have scored enter; `n` counts them, and without any the difference is left
@@ -151,9 +152,9 @@ def deltas(
         tested = [_difference(after, before, metric, seed) for _, _, after, before in family]
         corrected = stats.holm([p for _, _, p in tested])
         for (arm, against, after, before), (value, interval, p), p_holm in zip(family, tested, corrected, strict=True):
+            change = (value, *interval, p, p_holm, len(after))
             smallest = _smallest(after, before, metric, ALPHA / len(family))
-            n = len(after)
-            found.append(Delta(metric, split, arm, against, value, *interval, p, p_holm, n, smallest))
+            found.append(Delta(metric, split, arm, against, *change, format, format, smallest))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from forge.protocols import Judge
 from forge.store import Rows
@@ -22,6 +22,18 @@ _CHUNK = 64
 
 Advance = Callable[[int], None]
 """Called with how many more are done."""
+
+
+class Progress(Protocol):
+    """How a run tells what it is doing."""
+
+    def stage(self, name: str, total: int) -> Advance:
+        """A stage begins, with `total` steps; the result is called as they are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line a person should read."""
+        ...
 
 
 def owed(attempts: Iterable[Attempt], verdicts: Iterable[Verdict], version: str) -> list[Attempt]:

@@ -145,7 +145,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One measured number with its 95 % interval; `n` counts problems. Never a bare number."""
+    """One measured number with its 95 % interval; `n` counts problems. Never a bare number.
+
+    `format` is the prompt format in which the model was asked; empty in rows that did not record it, which were
+    measured in the one that their run's `model.format` says.
+    """
 
     metric: str
     split: str
@@ -155,6 +159,7 @@ class Score:
     low: float
     high: float
     n: int
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +167,9 @@ class Delta:
     """A paired difference between two arms on the same problems, in the metric's own unit.
 
     `p` comes from a paired test; `p_holm` is the same after Holm's correction over the deltas reported
-    beside it. `smallest` is the smallest gain that this comparison would have shown four times in five, as much as
-    its problems differ; None where no gain of any size would have been.
+    beside it. `format` is the prompt format of the arm, `against_format` that of the other; empty as in `Score`.
+    `smallest` is the smallest gain that this comparison would have shown four times in five, as much as its problems
+    differ; None where no gain of any size would have been.
     """
 
     metric: str
@@ -176,6 +182,8 @@ class Delta:
     p: float
     p_holm: float
     n: int
+    format: str = ""
+    against_format: str = ""
     smallest: float | None = None
 
 

@@ -49,10 +49,13 @@ def strengthen(program: str, entry_point: str, asserts: list[str], seed: int, wa
 
 
 def mutants(program: str, entry_point: str, seed: int, wanted: int = 8) -> list[str]:
-    """Programs that differ from this one in one token of the function: an operator, a constant, a name."""
+    """Programs that differ from this one in one token: an operator, a constant, a name.
+
+    That token is in the function that is asked for, where one is.
+    """
     tree = ast.parse(program)
-    function = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == entry_point)
-    places = [node for node in ast.walk(function) if _changes(node)]
+    defined = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == entry_point)
+    places = [node for node in ast.walk(next(defined, tree)) if _changes(node)]
     random.Random(seed).shuffle(places)
     found: list[str] = []
     for node in places:

@@ -59,6 +59,8 @@ class MathDomain:
     """Judges stated answers; holds a sandbox, so close it or use it in a `with` block."""
 
     name = "math"
+    invents = False
+    """Whether a run may let the model invent problems: nothing here can find out whether a worked answer is right."""
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ class PythonDomain:
     """Judges Python functions; holds a sandbox, so close it or use it in a `with` block."""
 
     name = "python"
+    invents = True
 
     def __init__(
         self,
