@@ -161,7 +161,7 @@ def crossed_interval(differences: Sequence[Sequence[float]], *, confidence: floa
     Runs and problems are two levels that vary on their own. With the mean squares of the two-way layout the variance
     of the mean is (max(0, runs - rest) + max(problems, rest)) / all, and Student's quantile has the degrees of freedom
     of F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114. With fewer than five runs that differ by much
-    more than problems explain, it is too narrow.
+    more than problems explain, it is a little too narrow.
 
     Degenerate: one run, or one problem, gives `difference_interval` of it; where all are equal, that of any run.
 
