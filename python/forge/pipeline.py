@@ -249,8 +249,7 @@ class Run:
         Raises:
             ConfigError: nothing can be invented in this domain.
         """
-        if not self.invents:
-            raise ConfigError(f"problems of the domain {self.domain.name!r} cannot be invented", "forge run measures")
+        self._demand_invention()
         settings, stops = self.config.propose, self.format.stops.get(Kind.INVENTION, ())
         have = self.files.proposals.attempts.read()
         done = {(a.problem_id, a.index) for a in have}
@@ -261,10 +260,14 @@ class Run:
                 [propose.PROPOSE], lambda _: self.format.propose(), self.generator(),
                 self._sampling(settings, "propose", stops), settings.tries, self.config.model.rows, done,
             )  # fmt: skip
-            for made_one in _batched(made, min(64, self.config.model.rows)):
+            for made_one in stream.chunks(made, min(64, self.config.model.rows)):
                 self.files.proposals.attempts.append(made_one)
                 advance(len(made_one))
         self._vet()
+
+    def _demand_invention(self) -> None:
+        if not self.invents:
+            raise ConfigError(f"problems of the domain {self.domain.name!r} cannot be invented", "forge run measures")
 
     def _vet(self) -> None:
         proposals = sorted(self.files.proposals.attempts.read(), key=lambda a: a.index)
@@ -279,7 +282,7 @@ class Run:
         stored = {problem.id: problem for problem in self.files.problems.read()}
         # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
         known = [problem for problem in stored.values() if problem.reference in accepted]
-        for chunk in _batched(iter(owed), 256):
+        for chunk in stream.chunks(owed, 256):
             vetted = list(propose.vetted(self.domain, chunk, known, self.heldout, self.seed("strengthen")))
             fresh = [problem for problem, _ in vetted if problem is not None]
             self.files.problems.append([problem for problem in fresh if stored.get(problem.id) != problem])
@@ -321,6 +324,7 @@ class Run:
         self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
 
     def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+        self._demand_invention()
         proposed = self.files.proposals.latest()
         short = [p for p in problems if len(verdicts.get(p.id, ())) < self.config.attempt.samples]
         if len(proposed) < self.config.propose.tries or short:
@@ -404,14 +408,3 @@ class Run:
         for arm in self.every_arm():
             if self.train(arm):
                 self.measure(arm)
-
-
-def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

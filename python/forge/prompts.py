@@ -47,7 +47,7 @@ class Format:
 
     `solve` asks for an answer, `repair` shows a failed answer and its feedback, `propose` asks for a new problem;
     `target` is the completion that states an answer (a whole program, or a worked solution). `stops` only save
-    tokens: none may occur in a right answer, and the grader's self-test looks for one that does. Where a problem's
+    tokens: none may cut a right answer, and the grader's self-test looks for one that does. Where a problem's
     kind has none, the completion ends with the end token or at the token limit.
     """
 

@@ -46,7 +46,7 @@ def judge_all(
     judge: Judge, problems: Mapping[str, Problem], owed: Sequence[Attempt], verdicts: Rows[Verdict], advance: Advance
 ) -> None:
     """Judge attempts and store the verdicts as they come."""
-    for chunk in _chunks(judge.judge((problems[attempt.problem_id], attempt) for attempt in owed)):
+    for chunk in chunks(judge.judge((problems[attempt.problem_id], attempt) for attempt in owed)):
         verdicts.append(chunk)
         advance(len(chunk))
 
@@ -81,7 +81,7 @@ def attempt_and_judge(
     worker = threading.Thread(target=work, name="judge", daemon=True)
     worker.start()
     try:
-        for chunk in _chunks(generated, min(rows, _CHUNK)):
+        for chunk in chunks(generated, min(rows, _CHUNK)):
             attempts.append(chunk)
             for attempt in chunk:
                 _put(waiting, attempt, worker)
@@ -122,7 +122,7 @@ def _drain(waiting: queue.Queue[Attempt | None]) -> list[Attempt]:
         batch.append(item)
 
 
-def _chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
+def chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
     """Items by the handful; what came before a failure is yielded before the failure is raised."""
     chunk: list[_Item] = []
     try:
