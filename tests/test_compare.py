@@ -62,15 +62,23 @@ def test_several_samples_are_compared_by_problem(tmp_path: Path) -> None:
 
 
 def test_what_only_one_file_has_is_said_and_left_out(tmp_path: Path) -> None:
-    error = {"task_id": "t/1", "outcome": "error", "passed": False}
-    written(tmp_path / "a", [*judged([True, True, False]), error])
+    """A row that was not judged is none that cannot be read, whether or not it says what it was on."""
+    errors = [{"task_id": task, "outcome": "error", "passed": False} for task in ("t/1", None)]
+    written(tmp_path / "a", [*judged([True, True, False]), *errors])
     written(tmp_path / "b", judged([True, False, True], first=1))
     done = compare("a", "b", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "of 2 problems, a" in done.stdout
     assert "only in a: 1 (t/0)" in done.stdout
     assert "only in b: 1 (t/3)" in done.stdout
-    assert "1 rows of a were not judged" in done.stdout
+    assert "counted nowhere: 2 rows of a" in done.stdout
+
+
+def test_no_gain_is_called_visible_that_there_was_no_room_for(tmp_path: Path) -> None:
+    """From 95 % there are 5 points to gain, and this spread takes 14."""
+    written(tmp_path / "a", judged([True] * 38 + [False] * 2))
+    written(tmp_path / "b", judged([True] * 34 + [False] * 4 + [True] * 2) * 2)
+    assert "the smallest gain this could have shown: none of any size" in compare("a", "b", cwd=tmp_path).stdout
 
 
 def test_results_of_the_official_graders_can_be_compared_too(tmp_path: Path) -> None:
@@ -89,6 +97,15 @@ def test_a_line_that_is_no_row_is_told_and_the_rest_is_compared(tmp_path: Path) 
     assert "a, line 3: not JSON" in done.stderr
     assert "a, line 4: does not say whether it passed" in done.stderr
     assert "gained: 1 (t/1)" in done.stdout
+
+
+def test_rows_without_a_name_are_told_by_the_handful_with_what_they_lack(tmp_path: Path) -> None:
+    written(tmp_path / "a", [{**row, "task_id": None} for row in judged([True] * 90)])
+    done = compare("a", "a", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("has no task_id") == 20
+    assert "a: 70 rows more cannot be read" in done.stderr
+    assert "hint: give what forge judge wrote for rows with a task_id" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "told"), [

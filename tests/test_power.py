@@ -96,6 +96,19 @@ def test_a_shift_of_the_detectable_size_is_found_four_times_in_five():
     assert 0.72 <= np.mean(np.array(ps) < 0.05) <= 0.88
 
 
+def test_a_gain_that_there_is_no_room_for_is_none_that_could_be_shown():
+    random = np.random.default_rng(2)
+    for base, room in ((0.5, True), (0.95, False)):
+        before = [float(rate) for rate in random.binomial(8, base, 40) / 8]
+        after = [float(rate) for rate in random.binomial(1, base, 40)]
+        found = power.smallest_gain(after, before, single=False)
+        assert power.detectable_shift([a - b for a, b in zip(after, before, strict=True)]) > 0.08
+        assert (found is not None) is room
+    assert power.smallest_gain([1.0] * 40, [1.0] * 20 + [0.0] * 20, single=True) == power.detectable_gain(
+        40, 0.5, changed=0.5
+    )
+
+
 def test_no_shift_is_known_to_be_detectable_where_nothing_varies():
     assert power.detectable_shift([0.0] * 9) == math.inf
     assert power.detectable_shift([0.5]) == math.inf

@@ -162,11 +162,10 @@ def _gain(scored: Sequence[tuple[Choice, list[bool]]], planned: int, split: str,
     single = [sum(passed) / len(passed) for _, passed in scored]
     changes = [a - b for a, b in zip(chosen, single, strict=True)]
     p = stats.sign_flip(changes, seed=seed)
-    smallest = power.detectable_shift(changes)
     n, interval = len(changes), stats.paired_interval(chosen, single)
     return Delta(
         f"chosen of {planned}", split, "vote", "single", sum(changes) / n, *interval, p, p, n,
-        asked, asked, smallest if smallest <= 1 else None,
+        asked, asked, power.smallest_gain(chosen, single, single=False),
     )  # fmt: skip
 
 

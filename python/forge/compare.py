@@ -17,7 +17,7 @@ from forge.tally import SEED, Count
 from forge.types import Outcome
 
 SHOWN = 20
-"""How many problems of a kind are named in words; all are in the value."""
+"""How many problems of a kind, or faulty rows, are named in words; all are in the value."""
 
 Say = Callable[[str], None]
 
@@ -38,7 +38,7 @@ class Comparison:
 
     `p` is of the exact McNemar test where both have one sample of each problem, else of the paired sign flip.
     `smallest` is the smallest gain that this test would have shown four times in five, where problems differ as much as
-    these; infinite where no gain would have been.
+    these; None where no gain that A leaves room for would have been.
     """
 
     before: float
@@ -48,7 +48,7 @@ class Comparison:
     high: float
     test: str
     p: float
-    smallest: float
+    smallest: float | None
     gained: list[str]
     lost: list[str]
     only_before: list[str]
@@ -70,7 +70,8 @@ def read(name: str, say: Say) -> Judged:
                 task, passed = _read(parsed_row(line))
             except (ValueError, RecursionError) as failure:
                 faults += 1
-                say(f"{name}, {source.unit} {number}: {failure}")
+                if faults <= SHOWN:
+                    say(f"{name}, {source.unit} {number}: {failure}")
                 continue
             if passed is None:
                 errors += 1
@@ -78,18 +79,20 @@ def read(name: str, say: Say) -> Judged:
                 counts[task] = counts.get(task, Count()).more(passed)
     if source.failure:
         raise source.failure
+    if faults > SHOWN:
+        say(f"{name}: {faults - SHOWN} rows more cannot be read")
     if not counts:
-        raise DataError(f"{name} holds no judged row", "give what forge judge wrote to --out")
+        raise DataError(f"{name} holds no judged row", "give what forge judge wrote for rows with a task_id")
     return Judged(name, counts, errors, faults)
 
 
 def _read(row: Mapping[str, Any]) -> tuple[str, bool | None]:
     """The problem of a row and whether it passed; None where it was not judged."""
     task = row.get("task_id", row.get("problem_id"))
+    if row.get("outcome") == Outcome.ERROR:
+        return "", None
     if not isinstance(task, str | int) or isinstance(task, bool):
         raise ValueError("has no task_id")
-    if row.get("outcome") == Outcome.ERROR:
-        return str(task), None
     if isinstance(row.get("passed"), bool):
         return str(task), row["passed"]
     if "problem_id" in row and row.get("outcome") in list(Outcome):
@@ -115,14 +118,12 @@ def compare(before: Judged, after: Judged) -> Comparison:
     low, high = stats.paired_interval(new, old)
     gained = [task for task, a, b in zip(both, old, new, strict=True) if b > a]
     lost = [task for task, a, b in zip(both, old, new, strict=True) if b < a]
-    differences = [b - a for a, b in zip(old, new, strict=True)]
     n = len(both)
     single = all(judged.counts[task].samples == 1 for judged in (before, after) for task in both)
     if single:
         test, p = "exact McNemar", stats.mcnemar(len(gained), len(lost))
-        smallest = power.detectable_gain(n, sum(old) / n, changed=(len(gained) + len(lost)) / n)
     else:
-        smallest = power.detectable_shift(differences)
+        differences = [b - a for a, b in zip(old, new, strict=True)]
         test, p = "paired sign flip", stats.sign_flip(differences, seed=SEED)
     return Comparison(
         before=sum(old) / n,
@@ -132,7 +133,7 @@ def compare(before: Judged, after: Judged) -> Comparison:
         high=high,
         test=test,
         p=p,
-        smallest=smallest,
+        smallest=power.smallest_gain(new, old, single=single),
         gained=gained,
         lost=lost,
         only_before=[task for task in before.counts if task not in after.counts],
@@ -143,7 +144,7 @@ def compare(before: Judged, after: Judged) -> Comparison:
 
 def told(found: Comparison, before: Judged, after: Judged) -> list[str]:
     """The comparison in words, one line for each fact."""
-    could = f"{100 * found.smallest:.1f} points" if found.smallest <= 1 else "none of any size"
+    could = "none of any size" if found.smallest is None else f"{100 * found.smallest:.1f} points"
     finding = "distinguishable" if found.p < 0.05 else "not distinguishable"
     lines = [
         f"A: {100 * found.before:.1f} % of {found.n} problems, {before.name}",
@@ -158,7 +159,8 @@ def told(found: Comparison, before: Judged, after: Judged) -> list[str]:
               ((before.name, found.only_before), (after.name, found.only_after)) if tasks]  # fmt: skip
     for judged in (before, after):
         if judged.errors:
-            lines.append(f"{judged.errors} rows of {judged.name} were not judged and count nowhere")
+            rows = "1 row" if judged.errors == 1 else f"{judged.errors} rows"
+            lines.append(f"not judged, so counted nowhere: {rows} of {judged.name}")
     return lines
 
 

@@ -107,6 +107,27 @@ def detectable_shift(differences: Sequence[float], *, power: float = 0.8, alpha:
     return quantiles * float(data.std(ddof=1)) / math.sqrt(n)
 
 
+def smallest_gain(
+    after: Sequence[float], before: Sequence[float], *, single: bool, alpha: float = 0.05
+) -> float | None:
+    """The smallest gain that the test between these pass rates would have shown four times in five, where problems
+    differ as much as these do; None where no gain that there was room for would have been.
+
+    Both hold a rate for each problem, in the same order. `single` says that each is that of one answer, so that the
+    test is McNemar's; else it is the sign flip.
+
+    Raises:
+        ValueError: the lengths differ, there is no problem, or a rate is not finite.
+    """
+    changes = [a - b for a, b in zip(after, before, strict=True)]
+    base = min(1.0, float(stats.finite(before).mean()))
+    if single:
+        found = detectable_gain(len(changes), base, changed=sum(map(bool, changes)) / len(changes), alpha=alpha)
+    else:
+        found = detectable_shift(changes, alpha=alpha)
+    return found if found <= 1 - base else None
+
+
 @lru_cache(maxsize=65_536)
 def _edge(m: int, alpha: float) -> int:
     """The largest e with `mcnemar(e, m - e)` < alpha, or -1: at most e on one side is a finding."""

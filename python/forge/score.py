@@ -153,7 +153,7 @@ def deltas(
         corrected = stats.holm([p for _, _, p in tested])
         for (arm, against, after, before), (value, interval, p), p_holm in zip(family, tested, corrected, strict=True):
             change = (value, *interval, p, p_holm, len(after))
-            smallest = _smallest(after, before, metric, ALPHA / len(family))
+            smallest = power.smallest_gain(after, before, single=metric == GREEDY, alpha=ALPHA / len(family))
             found.append(Delta(metric, split, arm, against, *change, format, format, smallest))
     return found
 
@@ -177,18 +177,6 @@ def _difference(
     else:
         p = stats.sign_flip(changes, seed=seed)
     return math.fsum(changes) / len(changes), stats.paired_interval(after, before), p
-
-
-def _smallest(after: Sequence[float], before: Sequence[float], metric: str, alpha: float) -> float | None:
-    """The smallest gain that the test of this metric would have shown, at the measured spread of the differences."""
-    changes = [a - b for a, b in zip(after, before, strict=True)]
-    n, base = len(changes), math.fsum(before) / len(before)
-    if metric == GREEDY:
-        changed = sum(change != 0 for change in changes) / n
-        found = power.detectable_gain(n, min(1.0, base), changed=changed, alpha=alpha)
-    else:
-        found = power.detectable_shift(changes, alpha=alpha)
-    return found if found <= 1 - base else None
 
 
 def width(metric: str) -> int:
