@@ -1,21 +1,29 @@
-"""`forge sample` as a person meets it: a real model on held-out problems, killed and resumed; recorded answers."""
+"""`forge sample` as a person meets it: a real model on held-out problems, cut short and resumed; recorded answers."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from forge import benchmarks
+from forge.cli import commands
 from forge.prompts import COMPLETION
 
 pytestmark = pytest.mark.timeout(600)
+
+FILES = ("sampled/attempts.jsonl", "sampled/verdicts.jsonl", "choices.jsonl")
+NANO = ("--limit", "4", "--best-of", "8", "--max-tokens", "96", "--set", "model.rows=8", "--set", "eval.self_test=2")
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
@@ -32,6 +40,13 @@ def finish(process: subprocess.Popen[str], code: int = 0) -> str:
     return out if code == 0 else " ".join(err.split())
 
 
+def here(*arguments: str) -> str:
+    """What the command prints, run in this process: libraries that take ten seconds to load are loaded once."""
+    with redirect_stdout(io.StringIO()) as printed:
+        commands.main(["sample", *arguments], standalone_mode=False)
+    return printed.getvalue()
+
+
 def rows(path: Path) -> list[dict]:
     """The rows of a file in any order, wall times aside."""
     found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -40,19 +55,26 @@ def rows(path: Path) -> list[dict]:
     return sorted(found, key=lambda row: json.dumps(row, sort_keys=True))
 
 
-FILES = ("sampled/attempts.jsonl", "sampled/verdicts.jsonl", "choices.jsonl")
-NANO = ("--limit", "4", "--best-of", "8", "--max-tokens", "96", "--set", "model.rows=8", "--set", "eval.self_test=2")
+def recorded(folder: Path, problems: Sequence[Mapping[str, object]], answers: Sequence[Sequence[str]]) -> list[str]:
+    """Options for these problems, and for a model that gives these answers to each."""
+    (folder / "problems.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    prompts = [COMPLETION.solve(problem) for problem in benchmarks.read(str(folder / "problems.jsonl"))]
+    given = [(prompt, text) for prompt, texts in zip(prompts, answers, strict=True) for text in texts]
+    lines = [json.dumps({"prompt": prompt, "completion": text}) + "\n" for prompt, text in given]
+    (folder / "recorded.jsonl").write_text("".join(lines))
+    return ["--problems", str(folder / "problems.jsonl"), "--model", str(folder / "recorded.jsonl"),
+            "--set", "model.generator=replay", "--set", "eval.self_test=1"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """An uninterrupted round of the embedded model, and what it printed."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, finish(start(*NANO, "--out", "out", cwd=folder))
+    return folder, here(*NANO, "--out", str(folder))
 
 
 def test_each_problem_gets_a_choice_that_its_attempts_and_verdicts_bear_out(whole: tuple[Path, str]):
-    folder = whole[0] / "out" / "eval" / "base"
+    folder = whole[0] / "eval" / "base"
     attempts, verdicts, choices = (rows(folder / name) for name in FILES)
     outcomes = {row["attempt_id"]: row for row in verdicts}
     assert len(attempts) == len(verdicts) == 32
@@ -74,59 +96,64 @@ def test_each_problem_gets_a_choice_that_its_attempts_and_verdicts_bear_out(whol
     assert all(row["low"] <= row["value"] <= row["high"] for row in scores.values())
 
 
-def test_a_killed_round_ends_with_the_same_rows_and_words(whole: tuple[Path, str], tmp_path: Path):
+def test_a_round_that_was_cut_short_ends_with_the_same_rows_and_words(whole: tuple[Path, str], tmp_path: Path):
+    """The model writes again what it had written: here half of the attempts are gone, the last within its line."""
     folder, printed = whole
-    process = start(*NANO, "--out", "out", cwd=tmp_path)
-    stored = tmp_path / "out" / "eval" / "base" / "sampled" / "attempts.jsonl"
+    shutil.copytree(folder, tmp_path / "cut")
+    for name, left in zip(FILES, (16.5, 12.5, 1.5), strict=True):
+        lines = (folder / "eval/base" / name).read_text().splitlines(keepends=True)
+        torn = lines[int(left)][:40]
+        (tmp_path / "cut/eval/base" / name).write_text("".join(lines[: int(left)]) + torn)
+    assert here(*NANO, "--out", str(tmp_path / "cut")) == printed
+    for name in FILES:
+        assert rows(tmp_path / "cut/eval/base" / name) == rows(folder / "eval/base" / name)
+
+
+DOUBLE = {"entry_point": "f", "prompt": 'def f(x):\n    """Double x.\n\n    >>> f(2)\n    4\n    """\n'}
+DOUBLE |= {"tests": ["assert f(4) == 8"], "reference": DOUBLE["prompt"] + "    return 2 * x\n"}
+RIGHT, WRONG, SLOW = "    return x + x\n", "    return x\n", "    import time\n    time.sleep(0.03)\n    return 2 * x\n"
+
+
+def test_a_killed_round_goes_on_where_it_stopped(tmp_path: Path):
+    problems = [{**DOUBLE, "task_id": f"t/{i}"} for i in range(3)]
+    options = recorded(tmp_path, problems, [[RIGHT, WRONG, RIGHT, SLOW]] * 3)
+    options += ["--best-of", "4", "--set", "model.rows=4"]
+    printed = finish(start(*options, "--out", "whole", cwd=tmp_path))
+    assert "4.0 answers drawn a problem" in printed
+    process = start(*options, "--out", "killed", cwd=tmp_path)
+    stored = tmp_path / "killed" / "eval" / "base" / "sampled" / "attempts.jsonl"
     while process.poll() is None and not (stored.exists() and stored.stat().st_size):
-        time.sleep(0.02)
+        time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert len(stored.read_text().splitlines()) < 32, "it was over before it was killed"
-    assert finish(start(*NANO, "--out", "out", cwd=tmp_path)) == printed
+    assert not (tmp_path / "killed/eval/base/scores.json").exists(), "it was over before it was killed"
+    assert finish(start(*options, "--out", "killed", cwd=tmp_path)) == printed
     for name in FILES:
-        assert rows(tmp_path / "out/eval/base" / name) == rows(folder / "out/eval/base" / name)
+        assert rows(tmp_path / "killed/eval/base" / name) == rows(tmp_path / "whole/eval/base" / name)
 
 
-def recorded(path: Path, answers: dict[str, list[str]]) -> str:
-    """A file of completions to replay."""
-    path.write_text(
-        "".join(
-            json.dumps({"prompt": prompt, "completion": answer}) + "\n"
-            for prompt, given in answers.items()
-            for answer in given
-        )
-    )
-    return str(path)
+def test_a_round_that_stops_early_takes_up_one_that_would_not_have(tmp_path: Path):
+    """Half of the problems have all of their attempts, the others none: as many as the first look asks for in all."""
+    problems = [{**DOUBLE, "task_id": f"t/{i}", "prompt": DOUBLE["prompt"].replace("x.", f"x: {i}.")} for i in range(4)]
+    options = [*recorded(tmp_path, problems, [[RIGHT] * 4] * 4), "--best-of", "4", "--out", str(tmp_path / "out")]
+    here(*options)
+    folder = tmp_path / "out" / "eval" / "base"
+    lines = (folder / FILES[0]).read_text().splitlines(keepends=True)
+    (folder / FILES[0]).write_text("".join(line for line in lines if json.loads(line)["problem_id"] in ("t/0", "t/1")))
+    (folder / "choices.jsonl").unlink()
+    assert "3.0 answers drawn a problem" in here(*options, "--stop-early")
+    assert [row["samples"] for row in rows(folder / "choices.jsonl")] == [2, 2, 2, 2]
 
 
-def test_answers_in_mathematics_are_counted_by_worth_and_only_until_the_vote_is_decided(tmp_path: Path):
-    """Four ways to write a half beat three equal texts, and nobody is asked once nothing can change that."""
-    asked, agreed = "How much is one divided by two?", "How much is one and one, if you ask me?"
-    (tmp_path / "problems.jsonl").write_text(
-        json.dumps({"id": "m/1", "question": asked, "answer": "#### 0.5"})
-        + "\n"
-        + json.dumps({"id": "m/2", "question": agreed, "answer": "#### 2"})
-        + "\n"
-    )
+def test_answers_in_mathematics_are_counted_by_worth(tmp_path: Path):
+    """Four ways to write a half beat three equal texts."""
+    problem = {"id": "m/1", "question": "How much is one divided by two?", "answer": "#### 0.5"}
     halves = ["1/2", "0.5", "\\frac{1}{2}", "\\frac{2}{4}", "2", "2", "2"]
-    prompts = [COMPLETION.solve(problem) for problem in benchmarks.read(str(tmp_path / "problems.jsonl"))]
-    answers = dict(zip(prompts, ([f"The answer is ${half}$." for half in halves], ["\\boxed{2}"] * 7), strict=True))
-    options = (
-        "--problems", "problems.jsonl", "--best-of", "7", "--set", "eval.self_test=1",
-        "--set", "model.generator=replay", "--model", recorded(tmp_path / "recorded.jsonl", answers),
-    )  # fmt: skip
-    printed = finish(start(*options, "--out", "whole", cwd=tmp_path))
+    options = recorded(tmp_path, [problem], [[f"The answer is ${half}$." for half in halves]])
+    printed = here(*options, "--best-of", "7", "--set", "judge.workers=1", "--out", str(tmp_path / "out"))
     assert "chosen of 7: 100.0 %" in printed
-    assert "7.0 answers drawn a problem" in printed
-    choices = {row["problem_id"]: row for row in rows(tmp_path / "whole" / "eval" / "base" / "choices.jsonl")}
-    assert (choices["m/1"]["outcome"], choices["m/1"]["votes"], choices["m/1"]["voters"]) == ("pass", 4, 7)
-    assert choices["m/1"]["decided"] >= choices["m/2"]["decided"] == 4
-    finish(start(*options, "--stop-early", "--out", "early", cwd=tmp_path))
-    choices = {row["problem_id"]: row for row in rows(tmp_path / "early" / "eval" / "base" / "choices.jsonl")}
-    assert choices["m/2"]["samples"] == choices["m/2"]["decided"] == 4
-    attempts = rows(tmp_path / "early" / "eval" / "base" / "sampled" / "attempts.jsonl")
-    assert sum(row["problem_id"] == "m/2" for row in attempts) == 4
+    (choice,) = rows(tmp_path / "out" / "eval" / "base" / "choices.jsonl")
+    assert (choice["outcome"], choice["votes"], choice["voters"], choice["samples"]) == ("pass", 4, 7, 7)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +168,5 @@ def test_answers_in_mathematics_are_counted_by_worth_and_only_until_the_vote_is_
 def test_wrong_use_is_told_before_any_work(tmp_path: Path, arguments: tuple[str, ...], code: int, told: str):
     (tmp_path / "folder").mkdir()
     assert told in finish(start(*arguments, cwd=tmp_path), code)
+    assert not list(tmp_path.rglob("selftest.json"))
     assert not list(tmp_path.rglob("attempts.jsonl"))

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge import vote
+from forge.domains import behaviours
 from forge.domains.math import MathDomain
 from forge.domains.python import PythonDomain
+from forge.sandbox import Limits
 from forge.types import Problem
 
 BALLOTS = st.lists(st.none() | st.integers(0, 3), max_size=9)
@@ -101,7 +103,10 @@ def python() -> PythonDomain:
         yield opened
 
 
-def test_programs_that_behave_alike_are_one_class_and_what_cheats_or_fails_has_no_vote(python: PythonDomain):
+def test_programs_that_behave_alike_are_one_class_and_what_cheats_or_fails_has_no_vote(
+    python: PythonDomain, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(behaviours, "LIMITS", Limits(wall=4.0, cpu=0.1))
     programs, classes = zip(*PROGRAMS, strict=True)
     assert python.classes(SQUARES, programs, 0) == list(classes)
     assert python.classes(SQUARES, programs[:5], 0) == list(classes[:5])

@@ -35,8 +35,8 @@ def best_of(run: Run, adapter: str = "", stop_early: bool = False) -> list[str]:
     """
     if not hasattr(run.domain, "classes"):
         raise ConfigError(f"the domain {run.domain.name!r} cannot put answers to a vote", "it has no `classes`")
-    run.check_grader()
     arm = _arm(adapter)
+    run.check_grader()
     planned = run.config.eval.samples
     rows = Rows(_folder(run, arm) / "choices.jsonl", Choice)
     known = {row.problem_id: row for row in rows.read() if _is_current(row, run, planned, stop_early)}

@@ -178,7 +178,8 @@ class Run:
 
         have = there()
         owed = stream.owed(have, judged.verdicts.read(), self.domain.version)
-        done = {(a.problem_id, a.index) for a in have}
+        # A vote that may end early asks for fewer samples than another command may have drawn.
+        done = {(a.problem_id, a.index) for a in have if a.index < samples}
         total = len(problems) * samples
         if len(done) >= total and not owed:
             return
