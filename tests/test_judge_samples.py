@@ -142,11 +142,23 @@ def test_samples_add_up_to_rates_over_problems(tmp_path: Path, problems: str) ->
     written(tmp_path / "in.jsonl", samples)
     done = judge("in.jsonl", "--problems", problems, "--out", "out.jsonl", cwd=tmp_path)
     assert re.search(r"pass@1: 41\.7 % \(.* over 3 problems, 4 samples each\n", done.stderr)
+    # Rows on one problem are not independent: no interval over rows.
+    assert "passed: 41.7 % of rows\n" in done.stderr
     assert re.search(r"pass@2: 50\.0 % \(.*\npass@4: 66\.7 % \(", done.stderr)
     lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "out.jsonl").write_text("".join(lines[:5]))
     again = judge("in.jsonl", "--problems", problems, "--out", "out.jsonl", "--resume", cwd=tmp_path)
     assert re.search(r"pass@1: 41\.7 % \(.* over 3 problems, 4 samples each\n", again.stderr)
+
+
+def test_tests_of_a_row_s_own_are_no_way_into_a_benchmark_s_rates(tmp_path: Path, problems: str) -> None:
+    own = {"solution": "x = 1", "tests": ["assert True"]}
+    written(tmp_path / "in.jsonl", [{"task_id": name, **own} for name in ("HumanEval/0", "own/0", None)])
+    done = judge("in.jsonl", "--problems", problems, cwd=tmp_path)
+    assert [row["outcome"] for row in rows(done.stdout)] == ["invalid", "pass", "pass"]
+    assert re.search(r"pass@1: 0\.0 % \(.* over 1 problem, 1 sample each; 2 of the benchmark's 3", done.stderr)
+    written(tmp_path / "in.jsonl", [{"task_id": None, "completion": BODY}])
+    assert "line 1: has neither tests nor a task_id" in judge("in.jsonl", "--problems", problems, cwd=tmp_path).stderr
 
 
 def test_a_fence_in_the_way_is_pointed_out(tmp_path: Path, problems: str) -> None:

@@ -55,7 +55,7 @@ def judge_command(
         options = {"workers": workers, "require": require, "limits": limits, "allow_shared": allow_shared}
         with (
             _domain(asked, modules=modules, fallback=fallback or "", **options) as domain,
-            lines.Output(out, resume, {name: problem.id for name, problem in known.items()}) as output,
+            lines.Output(out, resume, known) as output,
         ):
             _judge_rows(source, known, domain, output, extract)
 

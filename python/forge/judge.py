@@ -81,17 +81,22 @@ def run(
 
 
 def summary(output: Output, seconds: float, isolation: str, problems: int = 0) -> str:
-    """For people: how many rows, how fast, how they ended, the share that passed, and pass@k over `problems`."""
+    """For people: how many rows, how fast, how they ended, the share that passed, and pass@k over `problems`.
+
+    Where problems have names, several rows may be on one, so that only pass@k has an interval.
+    """
     fresh = output.rows - output.before
     count = f"{output.rows} {'row' if output.rows == 1 else 'rows'}"
     ended = ", ".join(f"{name} {number}" for name, number in output.outcomes.most_common()) or "none"
     passed, errors = output.outcomes[Outcome.PASS], output.outcomes[Outcome.ERROR]
     judged = output.rows - errors
-    low, high = stats.wilson(passed, judged)
     before = f", {output.before} of them before" if output.before else ""
     rate = f"{fresh / seconds:.0f}/s" if seconds > 0 else "at once"
     left = f"; {errors} not judged and left out" if errors else ""
-    share = f"{100 * passed / judged:.1f} % ({100 * low:.1f} to {100 * high:.1f})" if judged else "unknown"
+    share = f"{100 * passed / judged:.1f} % of rows" if judged else "unknown"
+    if judged and not output.counts:
+        low, high = stats.wilson(passed, judged)
+        share += f" ({100 * low:.1f} to {100 * high:.1f} if each is on a problem of its own)"
     lines = [f"{count}{before}, {seconds:.1f} s, {rate}, isolation {isolation}", f"outcomes: {ended}"]
     return "\n".join([*lines, f"passed: {share}{left}", *tally.told(output.counts, problems)])
 

@@ -19,9 +19,10 @@ from typing import Any, BinaryIO, Self
 
 from forge import documents
 from forge.errors import DataError, ForgeError
+from forge.payload import find
 from forge.store import drop_torn_line, writing
 from forge.tally import Count
-from forge.types import Outcome
+from forge.types import Outcome, Problem
 
 LONGEST = 64 << 20
 """The most bytes of one line; the rest of a longer one is passed over."""
@@ -116,21 +117,21 @@ class Output:
     Args:
         path: a new file, or with `resume` one that an earlier call left.
         resume: whether to go on after the rows that are there; what a kill left of a last one is cut away.
-        names: what problems are called, for each thing that rows may call them.
+        problems: those that rows may name.
 
     Raises:
         DataError: the file exists and is not to be resumed, or holds something else.
         ForgeError: it cannot be written, or another process writes it.
     """
 
-    def __init__(self, path: Path | None, resume: bool = False, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path | None, resume: bool = False, problems: Mapping[str, Problem] | None = None) -> None:
         self.path = path
         self.outcomes: Counter[str] = Counter()
         self.task: Any = None
         """What the last row calls its problem."""
         self.counts: dict[str, Count] = {}
-        """The samples of each problem that has a name of its own (`names`)."""
-        self._names = names or {}
+        """The samples of each of the problems."""
+        self._problems = problems or {}
         if path is None:
             self._file: BinaryIO = os.fdopen(os.dup(1), "wb")
         else:
@@ -168,10 +169,9 @@ class Output:
     def _count(self, row: Mapping[str, Any]) -> None:
         outcome = Outcome(row["outcome"])
         self.outcomes[outcome] += 1
-        task = str(row["task_id"])
-        name = self._names.get(task, self._names.get(task.rpartition("/")[2]))
-        if name is not None and outcome is not Outcome.ERROR:
-            self.counts[name] = self.counts.get(name, Count()).more(outcome is Outcome.PASS)
+        problem = find(str(row["task_id"]), self._problems)
+        if problem is not None and outcome is not Outcome.ERROR:
+            self.counts[problem.id] = self.counts.get(problem.id, Count()).more(outcome is Outcome.PASS)
 
     def _failed(self, failure: OSError) -> Exception:
         if self.path is None:

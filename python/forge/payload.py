@@ -203,6 +203,17 @@ def identity(row: Mapping[str, Any]) -> str:
     return "" if name is None else str(name)
 
 
+def find(name: str, problems: Mapping[str, Problem]) -> Problem | None:
+    """A problem by its name, or by the number that ends it: `HumanEval/0`, `mbpp/2`, `2`; None where it is none."""
+    found = problems.get(name)
+    if found is None:
+        family, _, number = name.rpartition("/")
+        near = problems.get(number)
+        if near and near.id.rpartition("/")[0].casefold() == family.casefold():
+            found = near
+    return found
+
+
 def name_of(value: Any) -> str | int | None:
     """A value if it can be a name, else None."""
     return value if isinstance(value, str | int) and not isinstance(value, bool) else None

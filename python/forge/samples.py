@@ -99,7 +99,8 @@ def _said(output: Mapping[str, Any]) -> Any:
 def sample(row: Any, problems: Mapping[str, Problem], extract: bool = False) -> Sample:
     """The sample that a row states; `problems` are those that rows may name.
 
-    A `completion` is read as the problem's official grader reads it; with `extract`, and where there is no
+    One that they name is judged by their tests, whatever else it has, so that rates over them are rates of theirs. A
+    `completion` is read as the problem's official grader reads it; with `extract`, and where there is no
     such grader, the program is looked for in it.
 
     Raises:
@@ -111,10 +112,9 @@ def sample(row: Any, problems: Mapping[str, Problem], extract: bool = False) -> 
         attempt = from_row(Attempt, row)
         return Sample(_named(attempt.problem_id, problems), attempt, (), True, attempt.problem_id, attempt.id)
     task, number = name_of(row.get("task_id")), name_of(row.get("id"))
-    named = problems and "task_id" in row and "tests" not in row and "test" not in row
-    if payload.has_tests(row) and not named:
+    if payload.has_tests(row) and not (task is not None and payload.find(str(task), problems)):
         found = payload.check(payload.problem(row))
-    elif "task_id" not in row:
+    elif row.get("task_id") is None:
         raise ValueError("has neither tests nor a task_id")
     else:
         found = _named(identity(row), problems)
@@ -131,13 +131,7 @@ def sample(row: Any, problems: Mapping[str, Problem], extract: bool = False) -> 
 
 
 def _named(name: str, problems: Mapping[str, Problem]) -> Problem:
-    """A problem by its name, or by the number that ends it: `HumanEval/0`, `mbpp/2`, `2`."""
-    found = problems.get(name)
-    if found is None:
-        family, _, number = name.rpartition("/")
-        near = problems.get(number)
-        if near and near.id.rpartition("/")[0].casefold() == family.casefold():
-            found = near
+    found = payload.find(name, problems)
     if found is None and not problems:
         raise ValueError("has no tests, and no problems were named with --problems or --benchmark")
     if found is None:

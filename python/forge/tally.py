@@ -65,9 +65,10 @@ def told(counts: Mapping[str, Count], problems: int) -> list[str]:
     each = f"{min(numbers)}" if len(numbers) == 1 else f"{min(numbers)} to {max(numbers)}"
     samples = "1 sample each" if each == "1" else f"{each} samples each"
     absent = problems - len(counts)
+    over = "1 problem" if len(counts) == 1 else f"{len(counts)} problems"
     rest = f"; {absent} of the benchmark's {problems} have no sample" if absent > 0 else ""
     return [
         f"pass@{rate.k}: {100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
-        + (f" over {len(counts)} problems, {samples}{rest}" if rate.k == 1 else "")
+        + (f" over {over}, {samples}{rest}" if rate.k == 1 else "")
         for rate in rates(list(counts.values()))
     ]
