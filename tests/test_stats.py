@@ -80,12 +80,6 @@ def test_pass_at_k_refuses_what_n_samples_cannot_tell(n, c, k):
         stats.pass_at_k(n, c, k)
 
 
-def test_mean_pass_at_k_averages_problems_with_different_numbers_of_samples():
-    assert stats.mean_pass_at_k([(4, 1), (2, 2), (8, 0)], 2) == pytest.approx((0.5 + 1 + 0) / 3)
-    with pytest.raises(ValueError, match="no problem"):
-        stats.mean_pass_at_k([], 1)
-
-
 def test_an_interval_of_all_or_nothing_is_wilsons_own():
     for passes, n in ((1, 7), (30, 40), (163, 164)):
         got = stats.mean_interval([1.0] * passes + [0.0] * (n - passes))

@@ -72,17 +72,6 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - math.prod(1.0 - k / i for i in range(n - c + 1, n + 1))
 
 
-def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> float:
-    """The mean over problems of `pass_at_k`; `counts` holds (samples, passes) of each problem.
-
-    Raises:
-        ValueError: there is no problem, or one has fewer than k samples.
-    """
-    if not counts:
-        raise ValueError("no problem to average over")
-    return math.fsum(pass_at_k(n, c, k) for n, c in counts) / len(counts)
-
-
 def mean_interval(
     values: Sequence[float], *, bounds: tuple[float, float] = (0.0, 1.0), confidence: float = 0.95
 ) -> Interval:
