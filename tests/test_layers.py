@@ -21,6 +21,8 @@ ROWS = (
     {"decontaminate", "diversity"},
     {"nano"},
     {"models"},
+    {"llama"},
+    {"export"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
      "stream", "judge", "compare", "duplicates"},
     {"benchmarks", "controls", "folder", "header"},
@@ -33,8 +35,8 @@ ROWS = (
     {"__main__"},
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub",
-         "sympy", "latex2sympy2_extended", "antlr4"}  # fmt: skip
-HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions"}
+         "sympy", "latex2sympy2_extended", "antlr4", "gguf", "llama_cpp"}  # fmt: skip
+HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions", "llama.engine", "llama.child"}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -182,3 +182,20 @@ def _not_loaded(what: str, name: str, failure: Exception) -> ConfigError:
     if not Path(location(name)).is_dir():
         hint += "; a hub name needs the network the first time, a local folder never does"
     return ConfigError(f"cannot load the {what} of {name!r}: {first}", hint)
+
+
+def folder(name: str) -> Path:
+    """The folder with the files of a model: its own, or where the hub's copy is kept.
+
+    Raises:
+        ConfigError: there is none on this machine.
+    """
+    from huggingface_hub import snapshot_download
+
+    place = location(name)
+    if Path(place).is_dir():
+        return Path(place)
+    try:
+        return Path(snapshot_download(place, local_files_only=True))
+    except Exception as failure:
+        raise _not_loaded("model", name, failure) from failure
