@@ -14,6 +14,7 @@ from pathlib import Path
 from forge import models
 from forge.export.adapter import write_adapter
 from forge.export.gguf import write_model
+from forge.export.quantize import write_quantized
 from forge.store import writing
 
 _FORMAT = 1
@@ -26,13 +27,14 @@ def folder() -> Path:
 
 
 def model(place: Path, precision: str) -> Path:
-    """The model folder `place` as a GGUF file; `precision` is f32, bf16, f16 or q8_0.
+    """The model folder `place` as a GGUF file; `precision` is f32, bf16, f16, q8_0 or q4_k.
 
     Raises:
         ConfigError: it cannot be written as GGUF.
     """
     name = f"{place.name}-{models.digest(str(place))}-{precision}-{_FORMAT}.gguf"
-    return made(name, lambda out: write_model(place, out, precision))
+    write = write_quantized if precision == "q4_k" else write_model
+    return made(name, lambda out: write(place, out, precision))
 
 
 def adapter(place: Path, model: Path) -> Path:

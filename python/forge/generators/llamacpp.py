@@ -48,23 +48,20 @@ class LlamaCppGenerator:
         demand_installed()
         self.engine = engine
         self.sequences = engine.sequences or min(rows, SEQUENCES)
-        self._folder = models.folder(model)
+        self._model = model
         self.tokenizer = models.load_tokenizer(model)
-        wanted = engine.precision
-        self.precision = stored(self._folder) if wanted == "auto" else PRECISIONS[wanted]
-        self._base = f"llamacpp:{Path(model).name}@{models.digest(str(self._folder))}:{self.precision}"
-        self.name = self._base
-        self._ends = ends(self.tokenizer, self._folder)
+        path = self._file(engine.precision)
         self._load = {
             "do": "load",
-            "path": str(cached.model(self._folder, self.precision)),
+            "path": str(path),
             "offload": device != "cpu",
             "threads": engine.threads or _processors(),
-            "exact": self.precision == "f32",
         }
         self._process = Process([self._load])
         self._process.start()
         facts = self._process.facts
+        self._base = f"llamacpp:{Path(model).name}@{models.digest(models.location(model))}:{facts['precision']}"
+        self.name = self._base
         if device not in ("auto", "cpu") and not facts["offload"]:
             self.close()
             raise ConfigError(
@@ -74,6 +71,18 @@ class LlamaCppGenerator:
         self._context = min(engine.context or 2**30, facts["context"])
         if adapter:
             self.use(adapter)
+
+    def _file(self, wanted: str) -> Path:
+        """The GGUF file of the model; says also which tokens end a completion."""
+        place = models.location(self._model)
+        if place.endswith(models.GGUF):
+            if wanted != "auto":
+                raise ConfigError(f"engine.precision is {wanted!r}, but {place} has its own", "leave it at auto")
+            self._ends = self.tokenizer.ends
+            return Path(place)
+        folder = models.folder(self._model)
+        self._ends = ends(self.tokenizer, folder)
+        return cached.model(folder, stored(folder) if wanted == "auto" else PRECISIONS[wanted])
 
     def use(self, adapter: str) -> None:
         """Answer with this adapter from now on, or with the base alone; the model stays loaded.
@@ -86,12 +95,15 @@ class LlamaCppGenerator:
             return
         folder = Path(adapter)
         probe = live.probe(folder)
-        path = str(cached.adapter(folder, self._folder))
+        model = self._model
+        if models.location(model).endswith(models.GGUF):
+            model = str((models.read_marker(folder) or {})["model"])
+        path = str(cached.adapter(folder, models.folder(model)))
         base = self.log_probability(probe.ids, probe.start)
         self._put(path)
         self.name = f"{self._base}+{models.digest(adapter)}"
         served = self.log_probability(probe.ids, probe.start)
-        live.demand(folder, probe, base, served, live.EXACT if self.precision == "f32" else live.COARSE)
+        live.demand(folder, probe, base, served, live.EXACT if self._process.facts["exact"] else live.COARSE)
 
     def _put(self, path: str) -> None:
         self._process.ask(do="use", path=path)

@@ -42,8 +42,9 @@ class Difference:
     def __str__(self) -> str:
         chose, instead = self.tokens
         return (
-            f"prompt {self.index}, token {self.place}: {chose} against {instead}; the reference gives them "
-            f"{self.reference[0]:.4f} and {self.reference[1]:.4f}, the other {self.other[0]:.4f} and {self.other[1]:.4f}"
+            f"prompt {self.index}, token {self.place}: {chose} against {instead}; "
+            f"the reference gives them {self.reference[0]:.4f} and {self.reference[1]:.4f}, "
+            f"the other {self.other[0]:.4f} and {self.other[1]:.4f}"
         )
 
 

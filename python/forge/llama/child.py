@@ -50,9 +50,9 @@ class Child:
         self.answers.write(json.dumps(answer) + "\n")
         self.answers.flush()
 
-    def do_load(self, path: str, offload: bool, threads: int, exact: bool) -> Any:
-        """Load a model; says what it is."""
-        self.engine = Engine(path, offload, threads, exact)
+    def do_load(self, path: str, offload: bool, threads: int, vocabulary: bool = False) -> Any:
+        """Load a model, or its vocabulary alone; says what it is."""
+        self.engine = Engine(path, offload, threads, vocabulary)
         return self.engine.facts()
 
     def do_use(self, path: str) -> None:
@@ -63,9 +63,9 @@ class Child:
         """Token ids of each text."""
         return [self.engine.tokenize(text) for text in texts]
 
-    def do_ends(self) -> list[int]:
-        """Every token that ends a completion by llama.cpp's own reckoning."""
-        return [token for token in range(self.engine.tokens) if lib.llama_vocab_is_eog(self.engine.vocabulary, token)]
+    def do_pieces(self, ids: list[int]) -> str:
+        """The bytes of tokens, each as one character."""
+        return b"".join(map(self.engine.piece, ids)).decode("latin-1")
 
     def do_quantize(self, source: str, out: str, precision: str, threads: int) -> None:
         """Write a GGUF file anew in another precision."""

@@ -1,0 +1,70 @@
+"""Exports: every family says in llama.cpp what it says in transformers, with and without an adapter; what would
+say something else is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from families import FAMILIES, make
+from forge.config import EMBEDDED, EngineConfig, TrainConfig
+from forge.generators import parity
+from forge.generators.llamacpp import LlamaCppGenerator
+from forge.generators.transformers import TransformersGenerator
+from forge.trainers.lora import LoraTrainer
+from forge.types import Pair, Prompt
+
+EXACT = EngineConfig(precision="float32", threads=1)
+COUNT = int(os.environ.get("FORGE_PARITY_PROMPTS", "12"))
+CONVERTER = os.environ.get("FORGE_LLAMA_CPP", "")
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+QUICK = TrainConfig(rank=4, alpha=8, epochs=4, rate=2e-2, batch=4, modules=MODULES)
+
+
+def prompts(count: int = COUNT) -> list[Prompt]:
+    """Prompts of several lengths, no two alike."""
+    source = Path(__file__).read_text().replace("\n\n", "\n")
+    return [source[97 * number : 97 * number + 12 + 7 * number % 160] for number in range(count)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    place = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place))
+        yield place
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, tiny_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(request.param, tiny_qwen, tmp_path_factory.mktemp(request.param))
+
+
+def train(model: str, out: Path, seed: int = 0) -> Path:
+    pairs = [
+        Pair(str(number), "p", "plain", f"def f{number}(x):\n", "    pass", f"    return {number}", "", "r", "c")
+        for number in range(8)
+    ]
+    LoraTrainer(model, QUICK, "cpu").train(pairs, out, seed)
+    return out
+
+
+def test_a_family_says_the_same_with_and_without_an_adapter(model: Path, tmp_path: Path) -> None:
+    adapter = train(str(model), tmp_path / "adapter")
+    ours, theirs = TransformersGenerator(str(model), device="cpu"), LlamaCppGenerator(str(model), engine=EXACT)
+    for served in ("", str(adapter)):
+        ours.use(served)
+        theirs.use(served)
+        found = parity.compare(ours, theirs, prompts(), 40)
+        assert found.equal == found.total, found.first
+    theirs.close()
+
+
+def test_the_embedded_model_says_the_same(tmp_path: Path) -> None:
+    ours, theirs = TransformersGenerator(EMBEDDED, device="cpu"), LlamaCppGenerator(EMBEDDED, engine=EXACT)
+    found = parity.compare(ours, theirs, [f"# solve\n{prompt}" for prompt in prompts()], 64)
+    assert found.equal == found.total, found.first
+    theirs.close()
