@@ -11,6 +11,7 @@ import pytest
 
 from families import FAMILIES, make
 from forge.config import EMBEDDED, EngineConfig, TrainConfig
+from forge.errors import GeneratorError
 from forge.generators import parity
 from forge.generators.llamacpp import LlamaCppGenerator
 from forge.generators.transformers import TransformersGenerator
@@ -60,6 +61,7 @@ def test_a_family_says_the_same_with_and_without_an_adapter(model: Path, tmp_pat
         theirs.use(served)
         found = parity.compare(ours, theirs, prompts(), 40)
         assert found.equal == found.total, found.first
+        assert found.ties <= 0.1 * found.total
     theirs.close()
 
 
@@ -68,3 +70,29 @@ def test_the_embedded_model_says_the_same(tmp_path: Path) -> None:
     found = parity.compare(ours, theirs, [f"# solve\n{prompt}" for prompt in prompts()], 64)
     assert found.equal == found.total, found.first
     theirs.close()
+
+
+def test_an_adapter_of_another_base_or_of_zeros_is_not_served(tiny_qwen: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+
+    base, other = (make("qwen2", tiny_qwen, tmp_path / name) for name in ("base", "other"))
+    model = AutoModelForCausalLM.from_pretrained(other)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.1)
+    model.save_pretrained(other)
+    adapter = train(str(base), tmp_path / "adapter")
+    with pytest.raises(GeneratorError, match="is not the one that was trained"):
+        LlamaCppGenerator(str(other), str(adapter), engine=EXACT)
+    with pytest.raises(GeneratorError, match=r"llama\.cpp: cannot load the adapter"):
+        LlamaCppGenerator(str(make("qwen3", tiny_qwen, tmp_path / "qwen3")), str(adapter), engine=EXACT)
+    served = LlamaCppGenerator(str(base), str(adapter), engine=EXACT)
+    name = served.name
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({key: 0 * weight for key, weight in weights.items()}, adapter / "adapter_model.safetensors")
+    with pytest.raises(GeneratorError, match="changes nothing"):
+        served.use(str(adapter))
+    assert served.name != name
+    served.close()

@@ -15,6 +15,9 @@ from forge.prompts import render
 from forge.protocols import Generator
 from forge.types import Prompt, Sampling
 
+TIE = 1e-4
+"""Two tokens whose log-probabilities are no further apart, in nats, are equally likely to within float32's rounding."""
+
 
 class Weighing(Generator, Protocol):
     """A generator that tells token ids, and how likely it finds a sequence."""
@@ -28,7 +31,7 @@ class Weighing(Generator, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two engines part: the prompt, the place in its completion, and the token that each chose, -1 for an end.
+    """Where two engines part: the prompt, the place in its completion, and the token that each chose.
 
     `reference` and `other` are what that engine gives the reference's token and the other's, in nats.
     """
@@ -47,12 +50,18 @@ class Difference:
             f"the other {self.other[0]:.4f} and {self.other[1]:.4f}"
         )
 
+    @property
+    def tie(self) -> bool:
+        """Whether both engines find both tokens equally likely, so that either may be chosen."""
+        return max(abs(ours - theirs) for ours, theirs in (self.reference, self.other)) <= TIE
+
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How many of `total` completions agree in every token, and the first difference."""
+    """How many of `total` completions agree in every token up to a tie, how many tied, and the first that differs."""
 
     equal: int
+    ties: int
     total: int
     first: Difference | None
 
@@ -66,21 +75,29 @@ def compare(reference: Weighing, other: Weighing, prompts: Sequence[Prompt], tok
     sampling = Sampling(0.0, max_tokens=tokens)
     said = [{done.index: done for done in engine.generate(prompts, sampling)} for engine in (reference, other)]
     end = reference.tokenizer.eos_token_id
-    differing = [index for index in range(len(prompts)) if said[0][index].ids != said[1][index].ids]
-    first = None
-    if differing:
-        index = differing[0]
+    ties = 0
+    differing = []
+    for index, prompt in enumerate(prompts):
         ours, theirs = ([*one[index].ids, *([end] if one[index].finish == "stop" else [])] for one in said)
-        place = next(
-            (at for at, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
-            min(len(ours), len(theirs)),
-        )
-        prompt = models.encode(reference.tokenizer, prompts[index], render(reference.tokenizer, prompts[index]))
-        chosen = tuple(row[place] if place < len(row) else end for row in (ours, theirs))
-        before = [*prompt, *ours[:place]]
-        weighed = [
-            tuple(engine.log_probability([*before, token], len(before)) for token in chosen)
-            for engine in (reference, other)
-        ]
-        first = Difference(index, place, chosen, *weighed)  # type: ignore[arg-type]
-    return Parity(len(prompts) - len(differing), len(prompts), first)
+        if ours == theirs:
+            continue
+        difference = _difference((reference, other), prompt, index, ours, theirs)
+        if difference.tie:
+            ties += 1
+        else:
+            differing.append(difference)
+    return Parity(len(prompts) - len(differing), ties, len(prompts), next(iter(differing), None))
+
+
+def _difference(
+    engines: tuple[Weighing, Weighing], prompt: Prompt, index: int, ours: list[int], theirs: list[int]
+) -> Difference:
+    """Where two completions of one prompt part."""
+    tokenizer = engines[0].tokenizer
+    place = 0
+    while place < min(len(ours), len(theirs)) and ours[place] == theirs[place]:
+        place += 1
+    before = [*models.encode(tokenizer, prompt, render(tokenizer, prompt)), *ours[:place]]
+    one, two = (row[place] if place < len(row) else tokenizer.eos_token_id for row in (ours, theirs))
+    weighed = [[engine.log_probability([*before, token], len(before)) for token in (one, two)] for engine in engines]
+    return Difference(index, place, (one, two), (weighed[0][0], weighed[0][1]), (weighed[1][0], weighed[1][1]))
