@@ -3,11 +3,16 @@ say something else is refused."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+if importlib.util.find_spec("llama_cpp") is None:
+    pytest.skip("llama.cpp is not installed: the extra dev brings it", allow_module_level=True)
+
 
 from families import FAMILIES, make
 from forge.config import EMBEDDED, EngineConfig, TrainConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+if importlib.util.find_spec("llama_cpp") is None:
+    pytest.skip("llama.cpp is not installed: the extra dev brings it", allow_module_level=True)
+
 
 from forge.config import EngineConfig
 from forge.errors import ConfigError, GeneratorError

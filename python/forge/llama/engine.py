@@ -12,10 +12,13 @@ import ctypes
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import numpy
 from llama_cpp import llama_cpp as lib
+
+from forge.llama.sampling import Chooser
 
 CHUNK = 512
 """Tokens that are computed at once."""
@@ -71,12 +74,12 @@ class Asked:
 
 @dataclass(slots=True)
 class _Row:
-    """A sequence that runs: its next token and where that goes, what it said, and its sampler."""
+    """A sequence that runs: its next token and where that goes, its random draws, and what it said."""
 
     job: Job
     token: int
     position: int
-    sampler: Any = None
+    draws: Random
     ids: list[int] = field(default_factory=list)
     tail: bytes = b""
 
@@ -219,6 +222,7 @@ class Engine:
             samples[job.prompt] = samples.get(job.prompt, 0) + 1
         waiting = deque(asked.jobs)
         rows: list[_Row] = []
+        chooser = Chooser(asked.temperature, asked.top_p, self.tokens)
         held = -1
 
         def begin(sequence: int) -> _Row:
@@ -235,34 +239,28 @@ class Engine:
                     self._read(ids[:-1], shared)
                     held = job.prompt
                 lib.llama_memory_seq_cp(memory, shared, sequence, -1, -1)
-            return _Row(job, ids[-1], len(ids) - 1, self._sampler(asked, job.seed))
+            return _Row(job, ids[-1], len(ids) - 1, Random(job.seed))
 
-        try:
-            while waiting and len(rows) < self._shape[0]:
-                rows.append(begin(len(rows)))
-            while rows:
-                count = len(rows)
-                self._decode([row.token for row in rows], [row.position for row in rows], range(count), [1] * count)
-                tokens = self._choose(rows)
-                ended = []
-                for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
-                    if finish := self._take(row, token, asked):
-                        ended.append(place)
-                        yield row.job.index, row.ids, finish
-                for place in reversed(ended):
-                    self._free(rows[place])
-                    if waiting:
-                        rows[place] = begin(place)
-                        continue
-                    last = rows.pop()
-                    if place < len(rows):
-                        lib.llama_memory_seq_rm(memory, place, -1, -1)
-                        lib.llama_memory_seq_cp(memory, len(rows), place, -1, -1)
-                        rows[place] = last
-        finally:
-            for row in rows:
-                self._free(row)
-            lib.llama_memory_clear(memory, False)
+        while waiting and len(rows) < self._shape[0]:
+            rows.append(begin(len(rows)))
+        while rows:
+            count = len(rows)
+            self._decode([row.token for row in rows], [row.position for row in rows], range(count), [1] * count)
+            ended = []
+            for place, token in enumerate(self._choose(rows, chooser)):
+                row = rows[place]
+                if finish := self._take(row, token, asked):
+                    ended.append(place)
+                    yield row.job.index, row.ids, finish
+            for place in reversed(ended):
+                if waiting:
+                    rows[place] = begin(place)
+                    continue
+                last = rows.pop()
+                if place < len(rows):
+                    lib.llama_memory_seq_rm(memory, place, -1, -1)
+                    lib.llama_memory_seq_cp(memory, len(rows), place, -1, -1)
+                    rows[place] = last
 
     def _take(self, row: _Row, token: int, asked: Asked) -> str:
         """Give a sequence its token; the finish reason where it ends with it."""
@@ -278,28 +276,12 @@ class Engine:
             row.tail = row.tail[-max(map(len, asked.stops)) :]
         return "length" if len(row.ids) >= row.job.budget else ""
 
-    def _sampler(self, asked: Asked, seed: int) -> Any:
-        """A chain of samplers of one completion; None for the likeliest token."""
-        if asked.temperature == 0:
-            return None
-        chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(asked.temperature))
-        if asked.top_p < 1:
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(asked.top_p, 1))
-        lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
-        return chain
-
-    def _free(self, row: _Row) -> None:
-        if row.sampler is not None:
-            lib.llama_sampler_free(row.sampler)
-            row.sampler = None
-
-    def _choose(self, rows: list[_Row]) -> list[int]:
+    def _choose(self, rows: list[_Row], chooser: Chooser) -> list[int]:
         """The next token of each sequence."""
-        if rows[0].sampler is None:
-            return [int(token) for token in self._logits(len(rows)).argmax(1)]
-        context = self._context
-        return [lib.llama_sampler_sample(row.sampler, context, place) for place, row in enumerate(rows)]
+        logits = self._logits(len(rows))
+        if not chooser.sharpness:
+            return [int(token) for token in logits.argmax(1)]
+        return [chooser.choose(given, 1.0 - row.draws.random()) for given, row in zip(logits, rows, strict=True)]
 
     def _logits(self, count: int) -> Any:
         """What the last batch's `count` outputs gave every token, [count, tokens]; good until the next batch."""
