@@ -1,7 +1,7 @@
 """The commands that write a model for other runtimes: `forge export gguf`, `ollama` and `merged`.
 
 Nothing counts as exported until it was judged again through the runtime it is for: until then it lies beside
-its place under the name with `.unproven`, and stays there where it is found to be worse.
+its place as `unproven-` and its name, and stays there where it is found to be worse.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _unproven(out: Path) -> Iterator[Path]:
 
     if out.exists():
         raise ConfigError(f"{out} is there already", "remove it, or choose another --out")
-    waiting = out.with_name(out.name + ".unproven")
+    waiting = out.with_name(f"unproven-{out.name}")
     with writing(waiting):
         waiting.parent.mkdir(parents=True, exist_ok=True)
         if waiting.is_dir():

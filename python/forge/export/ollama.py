@@ -55,7 +55,8 @@ def turns(tokenizer: Any) -> Turns:
         ask = opened[2].removeprefix(after)
         longer = shown(user, answer, again, ask=False)
         between = longer.partition(_ANSWER)[2].partition(_USER)[0]
-        before = _common_end(opened[0], between)
+        # Most templates close every turn alike.
+        before = _common_end(opened[0], between.removeprefix(after))
         found = Turns(("", ""), (before, after), (ask, between.removesuffix(before)), begin=opened[0][: -len(before)])
         found = _with_system(found, shown, opened[0])
     except Exception as failure:
