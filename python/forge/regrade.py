@@ -42,7 +42,7 @@ def regrade(model: Any, export: Any, problems: Sequence[Problem], format: Format
     Raises:
         GeneratorError: one of them failed.
     """
-    sampling = Sampling(0.0, max_tokens=tokens, stops=format.stops)
+    sampling = Sampling(0.0, max_tokens=tokens, stops=format.stops_for(problems))
     judged = [_judged(generator, problems, format, domain, sampling) for generator in (model, export)]
     prompts = [format.solve(problem) for problem in problems]
     return Regraded(compare.compare(*judged), parity.compare(model, export, prompts, tokens))
