@@ -74,10 +74,12 @@ def train(model: str, out: Path, seed: int = 0) -> Path:
 def test_a_family_says_the_same_with_and_without_an_adapter(model: Path, tmp_path: Path) -> None:
     adapter = train(str(model), tmp_path / "adapter")
     ours, theirs = TransformersGenerator(str(model), device="cpu"), LlamaCppGenerator(str(model), engine=EXACT)
+    # llama.cpp looks Gemma's activation up in a table of float16.
+    tie = 2e-3 if model.name.startswith("gemma") else parity.TIE
     for served in ("", str(adapter)):
         ours.use(served)
         theirs.use(served)
-        found = parity.compare(ours, theirs, prompts(), 40)
+        found = parity.compare(ours, theirs, prompts(), 40, tie)
         assert found.equal == found.total, found.first
         assert found.ties <= 0.1 * found.total
     theirs.close()

@@ -51,9 +51,9 @@ class Difference:
         )
 
     @property
-    def tie(self) -> bool:
-        """Whether both engines find both tokens equally likely, so that either may be chosen."""
-        return max(abs(ours - theirs) for ours, theirs in (self.reference, self.other)) <= TIE
+    def gap(self) -> float:
+        """How much likelier one token is than the other, in nats, in the engine that tells them further apart."""
+        return max(abs(ours - theirs) for ours, theirs in (self.reference, self.other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Parity:
     first: Difference | None
 
 
-def compare(reference: Weighing, other: Weighing, prompts: Sequence[Prompt], tokens: int) -> Parity:
-    """Complete each prompt greedily, by at most so many tokens, on both engines.
+def compare(reference: Weighing, other: Weighing, prompts: Sequence[Prompt], tokens: int, tie: float = TIE) -> Parity:
+    """Complete each prompt greedily, by at most so many tokens, on both engines; `tie` is how little counts as one.
 
     Raises:
         GeneratorError: an engine failed.
@@ -82,7 +82,7 @@ def compare(reference: Weighing, other: Weighing, prompts: Sequence[Prompt], tok
         if ours == theirs:
             continue
         difference = _difference((reference, other), prompt, index, ours, theirs)
-        if difference.tie:
+        if difference.gap <= tie:
             ties += 1
         else:
             differing.append(difference)
