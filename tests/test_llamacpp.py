@@ -178,6 +178,16 @@ def test_who_stops_listening_stops_the_work(generator: LlamaCppGenerator) -> Non
     assert answers(generator, ["a"], Sampling(0.0, max_tokens=4))
 
 
+def test_what_was_asked_before_is_not_taken_for_an_answer(generator: LlamaCppGenerator) -> None:
+    expected = answers(generator, PROMPTS, Sampling(0.0, max_tokens=8))
+    running = generator.generate(["a"] * 300, Sampling(1.0, max_tokens=300))
+    next(running)
+    assert answers(generator, PROMPTS, Sampling(0.0, max_tokens=8)) == expected
+    with pytest.raises(GeneratorError, match="asked something else"):
+        next(running)
+    assert answers(generator, PROMPTS, Sampling(0.0, max_tokens=8)) == expected
+
+
 def test_a_device_that_this_build_lacks_is_refused(tiny_qwen: Path, generator: LlamaCppGenerator) -> None:
     if generator._process.facts["offload"]:
         pytest.skip("this build of llama.cpp computes on an accelerator")

@@ -41,6 +41,7 @@ class Process:
         self.facts: Any = None
         self._child: Any = None
         self._said: Any = None
+        self._busy = False
 
     def ask(self, **request: Any) -> Any:
         """The answer to a request that has but one.
@@ -59,24 +60,34 @@ class Process:
         Raises:
             GeneratorError: llama.cpp refuses, or its process died.
         """
+        if self._busy:
+            # Whoever asked before has stopped reading; what is still to come would be taken for this answer.
+            self.close()
         self.start()
+        child = self._child
+        self._busy = True
         finished = False
         try:
             self._send(request)
             while not finished:
+                if self._child is not child:
+                    raise GeneratorError("llama.cpp was asked something else before it had answered", "ask again")
                 answer = self._receive()
                 finished = "done" in answer or "failed" in answer
+                if finished:
+                    self._busy = False
                 if "failed" in answer:
                     raise GeneratorError(f"llama.cpp: {answer['failed']}")
                 yield answer
         finally:
             # Who stops listening, by an interrupt for one, leaves a process that is still at work.
-            if not finished:
+            if not finished and self._child is child:
                 self.close()
 
     def close(self) -> None:
         """End the process. May be called again."""
         child, self._child = self._child, None
+        self._busy = False
         if child is not None:
             child.kill()
             child.wait()
