@@ -2,5 +2,6 @@
 
 GENERATORS = {
     "transformers": "forge.generators.transformers:TransformersGenerator",
+    "llamacpp": "forge.generators.llamacpp:LlamaCppGenerator",
     "replay": "forge.generators.replay:ReplayGenerator",
 }
