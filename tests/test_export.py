@@ -23,6 +23,7 @@ from families import FAMILIES, make
 from forge import regrade
 from forge.config import EMBEDDED, EngineConfig, TrainConfig
 from forge.errors import ConfigError, GeneratorError
+from forge.export.adapter import write_adapter
 from forge.export.families import family
 from forge.export.gguf import write_model
 from forge.export.ollama import modelfile, turns
@@ -306,3 +307,20 @@ def test_a_tokenizer_by_pieces_is_read_as_its_own(tiny_qwen: Path, tmp_path: Pat
     write_model(place, tmp_path / "model.gguf", "f16")
     texts = ["def f(x):", "    return {'a': \"ü\"}  # 日本", "a  b\tc\n\n", "</s> and <s>", *map(str, prompts(20))]
     regrade.demand_same_tokens(str(place), tmp_path / "model.gguf", texts)
+
+
+@pytest.mark.skipif(not CONVERTER, reason="FORGE_LLAMA_CPP names no folder with llama.cpp's own converter")
+@pytest.mark.parametrize("name", ["llama3", "qwen3"])
+def test_an_adapter_s_tensors_are_those_of_the_official_converter(name: str, tiny_qwen: Path, tmp_path: Path) -> None:
+    import gguf
+
+    model = make(name, tiny_qwen, tmp_path / "model")
+    adapter = train(str(model), tmp_path / "adapter")
+    write_adapter(adapter, model, tmp_path / "ours.gguf")
+    script = [sys.executable, f"{CONVERTER}/convert_lora_to_gguf.py", "--base", str(model), str(adapter)]
+    subprocess.run([*script, "--outtype", "f32", "--outfile", str(tmp_path / "theirs.gguf")], check=True)
+    ours, theirs = (
+        {tensor.name: tensor.data.tobytes() for tensor in gguf.GGUFReader(tmp_path / f"{one}.gguf").tensors}
+        for one in ("ours", "theirs")
+    )
+    assert ours == theirs
