@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from forge.errors import ConfigError, GeneratorError
 from forge.generators.replay import ReplayGenerator
 from forge.generators.transformers import TransformersGenerator
+from forge.generators.vllm import VllmGenerator
 from forge.models import choose_format, load_tokenizer
 from forge.types import Completion, Prompt, Sampling
 
@@ -109,6 +111,13 @@ def test_models_that_cannot_be_loaded_are_told_apart(tmp_path: Path, tiny_qwen: 
 def test_a_device_that_is_not_there_is_refused(tiny_qwen: Path) -> None:
     with pytest.raises(ConfigError, match=r"model\.device is 'tpu'"):
         TransformersGenerator(str(tiny_qwen), device="tpu")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_vllm_that_is_not_installed_says_how_to_install_it(tiny_qwen: Path) -> None:
+    with pytest.raises(ConfigError, match="vLLM is not installed") as caught:
+        VllmGenerator(str(tiny_qwen))
+    assert "pip install 'forge[vllm]'" in caught.value.hint
 
 
 def test_replay_answers_what_was_recorded_in_turn(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ ROWS = (
     {"__main__"},
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub",
-         "sympy", "latex2sympy2_extended", "antlr4"}  # fmt: skip
+         "sympy", "latex2sympy2_extended", "antlr4", "vllm", "psutil"}  # fmt: skip
 HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions"}
 
 

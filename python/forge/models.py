@@ -6,6 +6,7 @@ torch and transformers are imported only when something is loaded.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from pathlib import Path
@@ -116,6 +117,15 @@ def device(wanted: str) -> str:
     if wanted.split(":")[0] not in there:
         raise ConfigError(f"model.device is {wanted!r}", f"this machine has {', '.join(there)}")
     return wanted
+
+
+def give_back() -> None:
+    """Return the accelerator's memory that torch keeps for later, once nothing holds on to a model."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:

@@ -348,6 +348,7 @@ class Run:
         self.release()
         trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
         trainer.train(rows, self.files.adapter(arm), self.seed("train"))
+        models.give_back()
         return True
 
     def arms(self) -> list[str]:

@@ -2,5 +2,6 @@
 
 GENERATORS = {
     "transformers": "forge.generators.transformers:TransformersGenerator",
+    "vllm": "forge.generators.vllm:VllmGenerator",
     "replay": "forge.generators.replay:ReplayGenerator",
 }

@@ -16,6 +16,7 @@ from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
 from forge.generators import live
+from forge.generators.endings import cut
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
 
@@ -71,6 +72,7 @@ class TransformersGenerator:
     def close(self) -> None:
         """Let the weights go."""
         self._model = None
+        models.give_back()
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Complete every prompt, yielding each completion as it ends.
@@ -216,6 +218,4 @@ class _Batch:
 
     def _text(self, row: _Row) -> str:
         """The completion, cut before the first stop string."""
-        text = str(self.tokenizer.decode(row.ids, skip_special_tokens=False))
-        cuts = [text.find(stop) for stop in self.sampling.stops]
-        return text[: min((cut for cut in cuts if cut >= 0), default=len(text))]
+        return cut(str(self.tokenizer.decode(row.ids, skip_special_tokens=False)), self.sampling.stops)
