@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from forge import config, header
+from forge.config import EngineConfig
 from forge.errors import ConfigError, GeneratorError
+from forge.generators import auto
 from forge.generators.replay import ReplayGenerator
 from forge.generators.transformers import TransformersGenerator
 from forge.generators.vllm import VllmGenerator
@@ -118,6 +121,38 @@ def test_vllm_that_is_not_installed_says_how_to_install_it(tiny_qwen: Path) -> N
     with pytest.raises(ConfigError, match="vLLM is not installed") as caught:
         VllmGenerator(str(tiny_qwen))
     assert "pip install 'forge[vllm]'" in caught.value.hint
+
+
+def test_the_engine_is_chosen_by_what_is_there_and_says_why(tiny_qwen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(auto, "_installed", lambda module: module in there)
+    monkeypatch.setattr(auto, "computes_on_cpu", lambda: False)
+    model = str(tiny_qwen)
+    name, why = auto.choose(model, "cpu")
+    assert name == "transformers"
+    assert "pip install 'forge[llama]'" in why
+    there |= {"vllm"}
+    assert auto.choose(model, "cpu")[0] == "transformers"
+    monkeypatch.setattr(auto.models, "device", lambda wanted: "cuda")
+    assert auto.choose(model)[0] == "vllm"
+    there -= {"vllm"}
+    assert "pip install 'forge[vllm]'" in auto.choose(model)[1]
+    assert auto.choose(model, engine=EngineConfig(url="http://localhost/v1"))[0] == "server"
+    assert auto.choose("model.gguf")[0] == "llamacpp"
+    assert auto.choose(model, engine=EngineConfig(precision="q4_k"))[0] == "llamacpp"
+    monkeypatch.setattr(auto.models, "device", lambda wanted: "cpu")
+    assert auto.make(model, device="cpu").name.startswith("transformers:")
+
+
+def test_a_run_that_has_begun_keeps_its_engine_whatever_suits_by_now(tiny_qwen: Path, tmp_path: Path) -> None:
+    settings = config.load(None, [f"model.name={tiny_qwen}"])
+    chosen, said = header.with_engine(settings, [tmp_path])
+    assert said.startswith(f"generator {chosen.model.generator}: ")
+    (tmp_path / "run.toml").write_text('[model]\ngenerator = "vllm"\n')
+    assert header.with_engine(settings, [tmp_path / "new", tmp_path])[0].model.generator == "vllm"
+    assert header.with_engine(settings, [tmp_path])[1] == ""
+    fixed = config.load(None, ["model.generator=transformers"])
+    assert header.with_engine(fixed, [tmp_path])[0] == fixed
 
 
 def test_replay_answers_what_was_recorded_in_turn(tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | Non
     """
     judge = settings.judge
     _resolve_names(settings)
+    settings, chosen = header.with_engine(settings, [folder, *([reuse] if reuse else [])])
+    if chosen:
+        progress.note(chosen)
     limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
     make = config.resolve(DOMAINS, judge.domain, "domain")
     shared = judge.allow_shared
@@ -111,8 +114,10 @@ class Run:
 
     @property
     def loads_model(self) -> bool:
-        """Whether `model.name` names weights; replay takes a file of completions."""
-        return self.config.model.generator != "replay"
+        """Whether `model.name` names weights; replay takes a file, and a server may have a model that is not here."""
+        name, generator = self.config.model.name, self.config.model.generator
+        here = name == config.EMBEDDED or Path(name).expanduser().is_dir()
+        return generator != "replay" and (generator != "server" or here)
 
     @property
     def format(self) -> Format:
