@@ -64,6 +64,19 @@ def test_the_finish_reason_tells_a_limit_from_an_end(generator: TransformersGene
     assert ended.text == cut.text[: cut.text.find(stop)]
 
 
+def test_the_engine_s_precision_and_context_are_taken(tiny_qwen: Path) -> None:
+    import torch
+
+    told = EngineConfig(precision="bfloat16", context=64)
+    half = TransformersGenerator(str(tiny_qwen), device="cpu", engine=told)
+    assert half._model.dtype == torch.bfloat16
+    assert answers(half, ["def f(x):\n"], Sampling(0.0, max_tokens=200))[0].tokens < 64
+    with pytest.raises(GeneratorError, match="the context holds 64"):
+        list(half.generate(["word " * 100], Sampling()))
+    with pytest.raises(ConfigError, match=r"no engine\.precision 'q8_0'"):
+        TransformersGenerator(str(tiny_qwen), device="cpu", engine=EngineConfig(precision="q8_0"))
+
+
 def test_small_batches_answer_every_prompt_too(tiny_qwen: Path) -> None:
     small = TransformersGenerator(str(tiny_qwen), device="cpu", rows=2)
     found = answers(small, ["a", "b", "c", "d", "e"], Sampling(0.0, max_tokens=4))

@@ -26,7 +26,7 @@ ROWS = (
     {"benchmarks", "controls", "folder", "header"},
     {"couples"},
     {"pipeline"},
-    {"results", "gate"},
+    {"results", "gate", "forecast"},
     {"console"},
     {"grading"},
     {"cli"},

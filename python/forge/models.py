@@ -20,6 +20,9 @@ from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, Format
 MARKER = "forge-adapter.json"
 """Written last into an adapter's folder: an adapter without it is not finished."""
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What torch computes in."""
+
 _WHOLE = 2**30
 _SMALL = 20_000_000
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -74,11 +77,11 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def load_model(name: str, device: str) -> Any:
-    """The model in evaluation mode: float32 on a CPU, bfloat16 on an accelerator.
+def load_model(name: str, device: str, precision: str = "auto", threads: int = 0) -> Any:
+    """The model in evaluation mode; without a `precision`, float32 on a CPU and bfloat16 on an accelerator.
 
     Raises:
-        ConfigError: it cannot be found or is no causal language model.
+        ConfigError: it cannot be found, is no causal language model, or torch has no such precision.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -86,10 +89,14 @@ def load_model(name: str, device: str) -> Any:
 
     logging.disable_progress_bar()
     place = location(name)
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    if precision not in PRECISIONS:
+        raise ConfigError(f"torch has no engine.precision {precision!r}", f"one of {', '.join(PRECISIONS)}")
+    dtype = getattr(torch, precision) if precision != "auto" else torch.float32 if device == "cpu" else torch.bfloat16
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
-        if device == "cpu" and model.num_parameters() < _SMALL:
+        if threads:
+            torch.set_num_threads(threads)
+        elif device == "cpu" and model.num_parameters() < _SMALL:
             # Nothing is gained by sharing such small products, and the sandbox has use for the other cores.
             torch.set_num_threads(1)
         return model.to(device).eval()

@@ -86,7 +86,6 @@ def difference(
     ours: VllmGenerator, theirs: TransformersGenerator, prompt: Prompt, one: Completion, two: Completion
 ) -> dict[str, tuple[float, float]]:
     """The first token in which two completions differ, as each has it: its log-probability in vLLM and transformers."""
-    import torch
 
     encode = lambda text: ours.tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
     end = [ours.tokenizer.eos_token_id]
@@ -96,7 +95,7 @@ def difference(
     told = {}
     for row in rows:
         ids = [*begun, row[same]]
-        other = theirs._log_probability(torch.tensor([ids]), len(begun))
+        other = theirs.log_probability(ids, len(begun))
         told[ours.tokenizer.decode(row[same])] = ours.log_probability(ids, len(begun)), other
     return told
 
@@ -113,11 +112,10 @@ def test_stop_strings_and_limits_end_completions_as_in_transformers(
 
 
 def test_log_probabilities_are_those_of_transformers(base: VllmGenerator, peer: TransformersGenerator) -> None:
-    import torch
 
     for prompt in PROMPTS[:24]:
         ids = peer.tokenizer(str(prompt))["input_ids"]
-        assert base.log_probability(ids, 3) == pytest.approx(peer._log_probability(torch.tensor([ids]), 3), abs=1e-4)
+        assert base.log_probability(ids, 3) == pytest.approx(peer.log_probability(ids, 3), abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_texts_and_samples_differ(base: VllmGenerator) -> None:

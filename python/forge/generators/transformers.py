@@ -43,6 +43,7 @@ class TransformersGenerator:
         """
         self.device = models.device(device)
         self.rows = min(rows, engine.sequences or rows)
+        self._engine = engine
         self.tokenizer = models.load_tokenizer(model)
         self._source = model
         self._base = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
@@ -52,8 +53,9 @@ class TransformersGenerator:
             self.use(adapter)
 
     def _load(self) -> None:
-        self._model = models.load_model(self._source, self.device)
-        self._context = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._model = models.load_model(self._source, self.device, self._engine.precision, self._engine.threads)
+        longest = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._context = min(longest, self._engine.context or longest)
         self.name = self._base
 
     def use(self, adapter: str) -> None:
@@ -103,22 +105,24 @@ class TransformersGenerator:
         from peft import PeftModel
 
         probe = live.probe(folder)
-        ids = torch.tensor([probe.ids], device=self.device)
-        base = self._log_probability(ids, probe.start)
+        base = self.log_probability(probe.ids, probe.start)
         model = PeftModel.from_pretrained(self._model, str(folder)).eval()
         # In float32 merging is exact to rounding and spares two matrix products a layer; in bfloat16 a
         # small change would be rounded away, so there the adapter stays a branch of its own.
         self._model = model.merge_and_unload() if self._model.dtype == torch.float32 else model
         exact = self._model.dtype == torch.float32
-        live.demand(folder, probe, base, self._log_probability(ids, probe.start), live.EXACT if exact else live.COARSE)
+        live.demand(
+            folder, probe, base, self.log_probability(probe.ids, probe.start), live.EXACT if exact else live.COARSE
+        )
 
-    def _log_probability(self, ids: Any, start: int) -> float:
-        """Mean log-probability of the tokens of one sequence from position `start` on."""
+    def log_probability(self, ids: Sequence[int], start: int) -> float:
+        """Mean log-probability of the tokens of one sequence from position `start` on, in nats."""
         import torch
 
         with torch.inference_mode():
-            steps = self._model(ids).logits.float()[0, start - 1 : -1].log_softmax(-1)
-        return float(steps.gather(1, ids[0, start:, None]).mean())
+            row = torch.tensor([list(ids)], device=self.device)
+            steps = self._model(row).logits.float()[0, start - 1 : -1].log_softmax(-1)
+        return float(steps.gather(1, row[0, start:, None]).mean())
 
 
 @dataclass(slots=True)

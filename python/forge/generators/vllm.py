@@ -26,7 +26,6 @@ from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling, content_id
 
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _BATCHED_TOKENS = 8192
 
 
@@ -49,8 +48,10 @@ class VllmGenerator:
         """
         demand_installed()
         self.device = _device(device)
-        if engine.precision not in _PRECISIONS:
-            raise ConfigError(f"vLLM has no engine.precision {engine.precision!r}", f"one of {', '.join(_PRECISIONS)}")
+        if engine.precision not in models.PRECISIONS:
+            raise ConfigError(
+                f"vLLM has no engine.precision {engine.precision!r}", f"one of {', '.join(models.PRECISIONS)}"
+            )
         self.tokenizer = models.load_tokenizer(model)
         self._place = models.location(model)
         self._engine = engine
