@@ -3,7 +3,7 @@
     python scripts/compare_runs.py A-0 A-1 A-2 -- B-0 B-1 B-2
 
 Folders are runs of one benchmark; the n-th of each side are compared with each other, problem by problem. The
-interval is a bootstrap over seeds and problems (`forge.stats.crossed_bootstrap`).
+interval takes seeds and problems for two levels (`forge.stats.crossed_interval`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         problems = sorted(set.intersection(*(set(side) for pair in found for side in pair)))
         means = [[100 * sum(side[p] for p in problems) / len(problems) for side in pair] for pair in found]
         rows = [[a[p] - b[p] for p in problems] for a, b in found]
-        low, high = stats.crossed_bootstrap(rows, seed=0)
+        low, high = stats.crossed_interval(rows)
         difference = sum(map(sum, rows)) / len(rows) / len(problems)
         sides = "; ".join(f"{a:.1f} and {b:.1f}" for a, b in means)
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}"

@@ -39,6 +39,7 @@ def test_one_sample_each_is_compared_by_mcnemar_s_exact_test(tmp_path: Path) -> 
     p = scipy_stats.binomtest(2, 14).pvalue
     assert "B - A: +25.0 points (" in done.stdout
     assert f"exact McNemar p = {p:.3g}: distinguishable" in done.stdout
+    assert "the smallest gain this could have shown: " in done.stdout
     assert "gained: 12 (t/20, t/21" in done.stdout
     assert "lost: 2 (t/18, t/19)" in done.stdout
     same = compare("a", "a", cwd=tmp_path)

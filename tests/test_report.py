@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import io
 import itertools
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from forge import report
-from forge.report import Arm, Example, Hit, ProblemRate, Report, Step, plots, texts
+from forge.report import Arm, Example, Hit, Panel, ProblemRate, Report, Step, plots, texts
 from forge.types import Delta, Outcome, Score
 
 EVIL = (
@@ -26,12 +27,25 @@ EVIL = (
 
 
 def score(metric: str, value: float) -> Score:
-    return Score(metric, "heldout", "m", "", value, max(0.0, value - 0.07), min(1.0, value + 0.08), 164)
+    return Score(metric, "heldout", "m", "", value, max(0.0, value - 0.07), min(1.0, value + 0.08), 164, "completion")
 
 
 def arm(name: str, value: float, **ledgers: dict[Outcome, int]) -> Arm:
     scores = [score("greedy pass@1", value), score("pass@1", value)]
     return Arm(name, [*scores, score("pass@4", value + 0.1), score("pass@16", value + 0.2)], **ledgers)
+
+
+def panel(text: str = "plain") -> Panel:
+    """The base in three formats, of which `chat` is the best."""
+    ahead = Delta("greedy pass@1", "heldout", "base", "base", 0.09, 0.02, 0.16, 0.01, 0.02, 164, "chat", "completion")
+    behind = replace(ahead, value=-0.05, low=-0.1, high=0.01, p=0.2, p_holm=0.2, format=f"odd {text}")
+    learning = replace(ahead, arm="adapter", value=0.025, low=-0.03, high=0.08, p=0.4, p_holm=0.4,
+                       format="completion", against_format="chat")  # fmt: skip
+    scores = [
+        replace(score("greedy pass@1", value), format=name)
+        for name, value in (("completion", 0.31), ("chat", 0.4), (f"odd {text}", 0.26))
+    ]
+    return Panel("completion", "chat", scores, [ahead, behind], ahead, learning, 0.07, f"chosen {text}")
 
 
 def filled(text: str = "plain") -> Report:
@@ -53,6 +67,7 @@ def filled(text: str = "plain") -> Report:
             Delta("greedy pass@1", "heldout", "adapter", "base", 0.115, 0.03, 0.2, 0.004, 0.008, 164),
             Delta("greedy pass@1", "heldout", "adapter", f"odd {text}", -0.02, -0.06, 0.01, 0.3, 0.3, 164),
         ],
+        panel=panel(text),
         problems=[ProblemRate(f"p1 {text}", 0.25, 0.5), ProblemRate("p2", 0.25, 0.5), ProblemRate("p3", 1.0, 0.0)],
         funnel=[Step(f"proposed {text}", 40), Step("parsed", 33, {f"no code {text}": 7})],
         losses=[(1, 1.5), (2, float("nan")), (3, 0.75)],
@@ -189,9 +204,26 @@ def test_numbers_arrive_as_given():
 def test_every_plot_has_a_name_and_a_table_behind_it():
     page = Page(report.html(filled()))
     images = [attrs for tag, attrs in page.tags if tag == "svg" and attrs.get("role") == "img"]
-    assert len(images) == 2 * 7
+    assert len(images) == 2 * 9
     assert all(attrs["aria-label"] for attrs in images)
-    assert [tag for tag, _ in page.tags].count("table") == 7
+    assert [tag for tag, _ in page.tags].count("table") == 8
+
+
+def test_the_two_parts_of_a_gain_and_how_the_best_was_chosen_are_shown():
+    text = html.unescape(report.html(filled()))
+    assert "Elicitation: the base in its best format, chat, minus the base in completion." in text
+    assert "Learning: the adapter minus the base in chat." in text
+    assert "<td>base in chat</td><td>base in completion</td>" in text
+    assert "+9.0" in text
+    assert "chosen plain" in text
+    assert "What the prompt format gives" not in report.html(replace(filled(), panel=None))
+
+
+def test_every_score_names_its_format():
+    text = report.html(filled())
+    assert "<td>adapter</td><td>completion</td><td>pass@1</td>" in text
+    old = replace(score("pass@1", 0.5), format="")
+    assert "<td>base</td><td>not recorded</td>" in report.html(replace(filled(), arms=[Arm("base", [old])]))
 
 
 def test_a_report_of_a_run_that_mined_nothing_says_so_and_invents_nothing():
@@ -267,3 +299,19 @@ def test_the_terminal_table_fits_eighty_columns_and_says_what_is_missing():
     assert "control: format-only" in text
     assert "not measured" in text
     assert "arm" in rows(Report(title="t", conclusion=[]), 80)
+
+
+def test_the_terminal_table_names_formats_and_splits_the_gain():
+    lines = rows(filled(), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    cells = [[cell.strip() for cell in line.split("\u2502")[1:-1]] for line in lines if "\u2502" in line]
+    names = [cell[0] for cell in cells]
+    assert names[:4] == ["base", "completion", "adapter", "completion"]
+    at = {name: cells[place] for place, name in enumerate(names)}
+    assert at["chat"][0:2] == ["chat", "33.0 to 48.0"]
+    assert cells[names.index("chat") - 1][-1] == "+9.0, p 0.02"
+    assert at["elicitation"][-1] == "+9.0, p 0.02"
+    assert at["learning, over"][-1] == "+2.5, p 0.4"
+    assert "elicitation" not in rows(replace(filled(), panel=None), 80)
+    best = replace(panel(), best="completion", elicitation=None)
+    assert "0.0, completion is" in " ".join(rows(replace(filled(), panel=best), 120).split())

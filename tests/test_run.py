@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from forge import benchmarks
 from forge.prompts import COMPLETION
+from forge.types import Problem, to_row
 
 ROOT = Path(__file__).parent.parent
 SMOKE = str(ROOT / "configs" / "smoke.toml")
@@ -69,6 +72,39 @@ def test_a_run_goes_through_every_stage_and_says_what_it_found(whole: tuple[Path
     assert header["run"]["seed"] == 0
     assert header["versions"]["torch"]
     assert "://" not in (folder / "report.html").read_text().replace("http://www.w3.org/2000/svg", "")
+
+
+def test_every_score_names_its_format_and_the_base_is_measured_in_each(whole: tuple[Path, str, float]) -> None:
+    folder, printed, _ = whole
+    scores = json.loads((folder / "scores.json").read_text())
+    assert {score["format"] for found in scores["scores"].values() for score in found} == {"nano"}
+    assert {(d["format"], d["against_format"]) for d in scores["deltas"]} == {("nano", "nano")}
+    assert [score["format"] for score in scores["panel"]["scores"]] == ["nano", "completion", "few-shot"]
+    assert {score["n"] for score in scores["panel"]["scores"]} == {24}
+    assert scores["panel"]["scores"][0] == scores["scores"]["base"][0]
+    said = " ".join(printed.split())
+    assert "by the prompt format in which it is asked: nano" in said
+    assert "elicitation" in said
+    assert "What the prompt format gives" in (folder / "report.html").read_text()
+
+
+def test_a_run_that_began_before_there_was_a_panel_goes_on(whole: tuple[Path, str, float], tmp_path: Path) -> None:
+    folder, printed, _ = whole
+    out = tmp_path / "old"
+    shutil.copytree(folder, out)
+    shutil.rmtree(out / "eval" / "base" / "asked")
+    header = (out / "run.toml").read_text()
+    kept = [line for line in header.splitlines() if not line.startswith(("panel =", "fallback ="))]
+    assert len(kept) == len(header.splitlines()) - 2
+    (out / "run.toml").write_text("\n".join(kept) + "\n")
+    report = [sys.executable, "-m", "forge", "report", SMOKE, "--out", str(out)]
+    done = subprocess.run(report, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["panel"] == {}
+    assert any("in one prompt format only, nano" in sentence for sentence in scores["conclusion"])
+    assert finish(start(out)) == printed
+    assert rows(out) == rows(folder)
 
 
 def test_every_pair_comes_from_a_failed_and_a_passing_attempt_at_its_problem(whole: tuple[Path, str, float]) -> None:
@@ -177,3 +213,62 @@ def test_recorded_completions_are_measured_without_a_model(tmp_path: Path) -> No
     assert {score["metric"]: score["value"] for score in scores["base"]} == {
         "greedy pass@1": 0.75, "pass@1": 0.75, "pass@2": 0.75,
     }  # fmt: skip
+
+
+def recorded(folder: Path, problems: list[Problem], completions: list[str]) -> list[str]:
+    """The settings of a run that asks nothing but these problems, and gets these completions."""
+    asked = [COMPLETION.solve(problem) for problem in problems]
+    rows = [{"prompt": prompt, "completion": text} for prompt, text in zip(asked, completions, strict=True)]
+    rows += [{"prompt": COMPLETION.propose(), "completion": "nothing that could be a problem"}]
+    (folder / "held.jsonl").write_text("".join(json.dumps(to_row(problem)) + "\n" for problem in problems))
+    (folder / "recorded.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = (f"model.name={folder / 'recorded.jsonl'}", f"eval.benchmark={folder / 'held.jsonl'}")
+    settings = ("model.generator=replay", *files, "eval.samples=1", "propose.tries=2")
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def mathematics(folder: Path) -> list[str]:
+    """Three questions: one answered right, one wrong, one whose answer is right and not stated."""
+    problems = [Problem(f"q/{i}", "math", "heldout", f"What is {i} + 1?", {"answer": str(i + 1)}, f"#### {i + 1}")
+                for i in range(101, 104)]  # fmt: skip
+    return recorded(folder, problems, [" #### 102", " #### 99", " It comes to 104"])
+
+
+def test_a_run_on_mathematics_measures_and_says_that_it_does_no_more(tmp_path: Path) -> None:
+    settings = mathematics(tmp_path)
+    printed = " ".join(finish(start(tmp_path / "run", *settings, "--set", "judge.domain=math")).split())
+    assert "cannot be invented, so this run only measured the model" in printed
+    found = json.loads((tmp_path / "run" / "scores.json").read_text())["scores"]["base"]
+    assert {(score["metric"], round(score["value"], 2)) for score in found} == {
+        ("greedy pass@1", 0.33),
+        ("pass@1", 0.33),
+    }
+    guessing = ("--set", "judge.domain=math", "--set", "judge.fallback=last number")
+    finish(start(tmp_path / "other", *settings, *guessing))
+    found = json.loads((tmp_path / "other" / "scores.json").read_text())["scores"]["base"]
+    assert round(found[0]["value"], 2) == 0.67
+    verdicts = (tmp_path / "other" / "eval" / "base" / "greedy" / "verdicts.jsonl").read_text()
+    assert all("+last-number+" in json.loads(row)["judge"] for row in verdicts.splitlines())
+
+
+def test_a_benchmark_of_another_domain_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    refused = start(tmp_path / "run", *mathematics(tmp_path))
+    said = " ".join(refused.communicate(timeout=60)[1].split())
+    assert refused.returncode == 2
+    assert "error: 'q/101' is a problem of the domain 'math', not 'python'" in said
+    assert "hint: set judge.domain to 'math'" in said
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_a_run_has_the_libraries_that_its_benchmark_needs(tmp_path: Path) -> None:
+    stub = 'def plain(text):\n    """Return text without style."""\n'
+    right = f"{stub}    import click\n    return click.unstyle(text)\n"
+    tests = {"entry_point": "plain", "asserts": ["import click\nassert plain(click.style('a', 'red')) == 'a'"]}
+    problem = Problem("p", "python", "heldout", stub, {**tests, "modules": ["click"]}, right)
+    finish(start(tmp_path / "run", *recorded(tmp_path, [problem], [right[len(stub) :]])))
+    assert json.loads((tmp_path / "run" / "scores.json").read_text())["scores"]["base"][0]["value"] == 1
+    missing = replace(problem, tests={**tests, "modules": ["click", "no_such_library"]})
+    refused = start(tmp_path / "other", *recorded(tmp_path, [missing], [""]))
+    said = " ".join(refused.communicate(timeout=60)[1].split())
+    assert refused.returncode == 2
+    assert "error: problems need no_such_library, not installed here" in said

@@ -14,6 +14,7 @@ from forge import benchmarks, extract, selftest
 from forge.cli import commands
 from forge.domains.python import PythonDomain
 from forge.errors import CheckFailed
+from forge.prompts import COMPLETION, FORMATS, Kind
 from forge.types import Outcome, Problem, Verdict
 
 program = extract.program
@@ -75,7 +76,10 @@ def problems() -> list[Problem]:
 
 
 def test_an_honest_grader_gets_through(domain: PythonDomain, problems: list[Problem]) -> None:
-    assert selftest.run(domain, problems, seed=0).misses == []
+    result = selftest.run(domain, problems, seed=0, formats=FORMATS.values())
+    assert result.misses == []
+    cut = r"cut at '\nprint(' of completion"
+    assert result.kinds["target of few-shot"] == result.kinds[cut] == len(problems)
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -86,6 +90,25 @@ def test_a_planted_bug_is_found(
     monkeypatch.setattr(where, attribute, bug)
     misses = selftest.run(domain, problems, seed=0).misses
     assert any(told in miss for miss in misses), misses
+
+
+@pytest.mark.parametrize("stop", ["\n#", "\ndef ", "\nclass ", "    return"])
+def test_a_stop_string_that_cuts_right_answers_is_found(
+    domain: PythonDomain, problems: list[Problem], stop: str
+) -> None:
+    cutting = replace(COMPLETION, name="cutting", stops={Kind.STUB: ("\nassert ", stop)})
+    misses = selftest.run(domain, problems[:1], seed=0, formats=[COMPLETION, cutting]).misses
+    assert misses
+    assert all(f"cut at {stop!r} of cutting is" in miss for miss in misses)
+
+
+def test_a_program_that_talks_can_be_tested_too(domain: PythonDomain) -> None:
+    cases = [{"stdin": "1 2\n", "stdout": "3\n"}, {"stdin": "5 7\n", "stdout": "12\n"}]
+    reference = "a, b = map(int, input().split())\nprint(a + b)\n"
+    problem = Problem("p", "python", "heldout", "Print the sum of two numbers.\n", {"cases": cases}, reference)
+    result = selftest.run(domain, [problem], seed=0, formats=FORMATS.values())
+    assert result.misses == []
+    assert result.kinds["mutant"]
 
 
 def test_a_grader_with_a_bug_is_not_said_to_be_right(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,13 +27,14 @@ def attempts(
     samples: int,
     rows: int,
     done: Collection[Key] = frozenset(),
+    since: int = 0,
 ) -> Iterator[Attempt]:
-    """The attempts that are owed: `samples` for each problem, less those `done`, as they finish.
+    """The attempts that are owed: `samples` for each problem, less those `done` or before `since`, as they finish.
 
     Raises:
         GeneratorError: the model failed; attempts yielded before stay good.
     """
-    for batch in _batches(problems, samples, rows):
+    for batch in _batches(problems, range(since, samples), rows):
         if all((problem.id, index) in done for problem, index in batch):
             continue
         first, index = batch[0]
@@ -47,8 +48,8 @@ def attempts(
                 yield _attempt(problem, index, completion.text, completion.finish, generator.name)
 
 
-def _batches(problems: Sequence[Problem], samples: int, rows: int) -> Iterator[list[tuple[Problem, int]]]:
-    everything = ((problem, index) for problem in problems for index in range(samples))
+def _batches(problems: Sequence[Problem], indices: range, rows: int) -> Iterator[list[tuple[Problem, int]]]:
+    everything = ((problem, index) for problem in problems for index in indices)
     while batch := list(islice(everything, rows)):
         yield batch
 

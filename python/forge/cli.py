@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the result is bad (a check failed); 2 the use was wrong; 3
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -132,13 +133,14 @@ def run_command(
 
 
 def _announce(run: Any) -> None:
-    from forge import stats
+    from forge import power
 
     held = len(run.held)
-    smallest = stats.detectable_gain(held, 0.35)
+    smallest = power.detectable_gain(held, 0.35)
+    below = f"below {100 * smallest:.1f} points " if smallest < 1 else "of any size "
     run.progress.note(
         f"{run.config.model.name} in {run.files.path}, isolation {run.domain.box.isolation}, {held} held-out problems: "
-        f"from a base at 35 %, a gain below {100 * smallest:.1f} points would not be distinguishable"
+        f"from a base at 35 %, a gain {below}would not be distinguishable"
     )
 
 
@@ -173,6 +175,7 @@ def _train(run: Any) -> str:
 
 def _eval(run: Any) -> str:
     run.check_grader()
+    run.measure_panel()
     for arm in run.arms():
         run.measure(arm)
     return f"measured: {', '.join(run.arms())}"
@@ -192,6 +195,51 @@ _stage("mine", "Make pairs for the adapter and its controls.", _mine)
 _stage("train", "Train every arm that has pairs.", _train)
 _stage("eval", "Measure the base and every trained arm on the held-out problems.", _eval)
 _stage("report", "Score what was measured and write scores.json and report.html.", _report)
+
+
+@commands.command("sample")
+@click.option("--benchmark", metavar="NAME", help="Whose problems to attempt [default: nano/dev].")
+@click.option("--problems", metavar="FILE", help="The same, of a file of problems.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many of the problems [default: all].")
+@click.option("--model", metavar="NAME", help="As model.name in a config [default: embedded].")
+@click.option("--adapter", type=click.Path(path_type=Path, exists=True), metavar="FOLDER", help="Trained on the model.")
+@click.option("--best-of", type=click.IntRange(1, 4096), default=16, show_default=True, help="Attempts a problem.")
+@click.option("--stop-early", is_flag=True, help="Draw no more attempts once the vote on a problem is decided.")
+@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.8, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Of one attempt.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Change another config value.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder [default: runs/sample-BENCHMARK-SEED].")
+def sample_command(
+    benchmark: str | None, problems: str | None, limit: int | None, model: str | None, adapter: Path | None,
+    best_of: int, stop_early: bool, temperature: float, max_tokens: int, seed: int, overrides: tuple[str, ...],
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Attempt each problem several times, and choose among the answers by a vote that sees no tests.
+
+    Prints how often any of k answers passes (the oracle), and how often the one that most of them agree with does.
+    docs/sampling.md describes both. Interrupt it whenever you like: the same command resumes.
+    """
+    from forge import benchmarks, best_of as sampling, pipeline  # noqa: I001
+
+    if problems and benchmark:
+        raise click.UsageError("--problems and --benchmark both say where problems come from: give one")
+    source = problems or benchmark or "nano/dev"
+    domains = sorted({problem.domain for problem in benchmarks.load(source)})
+    if len(domains) > 1:
+        raise click.UsageError(f"{source} holds problems of {' and '.join(domains)}: give one kind at a time")
+    name = "sample-" + "".join(letter if letter.isalnum() else "-" for letter in Path(source).name)
+    values = {
+        "run.name": name, "run.seed": seed, "model.name": model, "judge.domain": domains[0], "eval.benchmark": source,
+        "eval.samples": best_of, "eval.limit": limit, "eval.temperature": temperature, "eval.max_tokens": max_tokens,
+    }  # fmt: skip
+    chosen = load(
+        None, [*(f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None), *overrides]
+    )
+    with progress() as shown, pipeline.opened(chosen, out or Path("runs") / f"{name}-{seed}", shown) as run:
+        lines = sampling.best_of(run, str(adapter or ""), stop_early)
+    for line in lines:
+        data.print(line, markup=False, soft_wrap=True)
 
 
 @commands.command("dedup")

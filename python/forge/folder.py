@@ -7,6 +7,7 @@ attempts.jsonl verdicts.jsonl    attempts at them
 pairs.jsonl adapter/             what was mined, and what was trained on it
 controls/NAME/                   the same two for each control, and for the teacher
 eval/ARM/greedy|sampled/         attempts at the held-out problems, and their verdicts
+eval/base/asked/FORMAT/          the base model's greedy ones in another prompt format
 stages/NAME.json                 what a stage that ends all at once recorded
 scores.json report.html
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 from forge import models, score
 from forge.mine import by_problem
+from forge.prompts import FORMATS
 from forge.store import Rows, write_whole
 from forge.types import Attempt, Outcome, Pair, Problem, Verdict
 
@@ -81,6 +83,10 @@ class Folder:
         """The attempts of an arm at the held-out problems; `kind` is `greedy` or `sampled`."""
         return Judged.below(self.path / "eval" / _plain(arm) / kind)
 
+    def asked(self, format: str) -> Judged:
+        """The greedy attempts of the base at the held-out problems in a prompt format other than the run's."""
+        return Judged.below(self.path / "eval" / score.BASE / "asked" / format)
+
     def record(self, stage: str) -> dict[str, Any]:
         """What `finish` recorded of a stage; empty where it has not finished."""
         path = self._record(stage)
@@ -109,6 +115,9 @@ class Folder:
         """Copy what another run did before it mined: proposals, problems, attempts, and the measured base."""
         theirs = Folder(other)
         base = [(theirs.measured(score.BASE, kind), self.measured(score.BASE, kind)) for kind in ("greedy", "sampled")]
+        base += [
+            (theirs.asked(format), self.asked(format)) for format in FORMATS if theirs.asked(format).attempts.read()
+        ]
         for old, new in [(theirs.proposals, self.proposals), (theirs.tried, self.tried), *base]:
             new.attempts.replace(old.attempts.read())
             new.verdicts.replace(old.verdicts.read())

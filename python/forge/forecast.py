@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 
@@ -50,7 +51,9 @@ def probe(run: Run) -> Rate:
     settings = run.config.eval
     wanted = min(PROBED, run.config.model.rows)
     prompts = [run.format.solve(problem) for problem in run.held for _ in range(4)][:wanted]
-    sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens, run.format.stops, run.seed("probe"))
+    sampling = Sampling(
+        settings.temperature, settings.top_p, settings.max_tokens, run.format.stops_for(run.held), run.seed("probe")
+    )
     generator = run.generator()
     # The first answers pay for what is compiled and read only once.
     list(generator.generate(prompts[:1], replace(sampling, max_tokens=2)))
@@ -62,25 +65,34 @@ def probe(run: Run) -> Rate:
 
 def lines(run: Run) -> list[str]:
     """What the run would take, in sentences; generation alone, since judging goes on beside it."""
-    import psutil
-
     settings = run.config
-    before = psutil.virtual_memory().available
     rate = probe(run)
-    taken = max(0, before - psutil.virtual_memory().available)
-    arms = 1 + len([arm for arm in run.every_arm() if arm != score.BASE])
-    measured = len(run.held) * (1 + settings.eval.samples)
-    least = settings.propose.tries + measured * arms
-    most = least + settings.propose.tries * settings.attempt.samples
+    arms = 1 + len([arm for arm in run.every_arm() if arm != score.BASE]) * run.invents
+    measured, panel = len(run.held) * (1 + settings.eval.samples), len(run.held) * len(run.panel[0])
+    tries = settings.propose.tries * run.invents
+    least = tries + measured * arms + panel
+    most = least + tries * settings.attempt.samples
     return [
         f"probe: {rate.generator} gave {rate.tokens:.0f} tokens/s, {rate.completions:.1f} completions/s of "
         f"{rate.length:.0f} tokens; full batches of {settings.model.rows} may do better",
-        f"memory: model and probe took {taken / _GIB:.1f} GiB of this machine's{_accelerator()}",
-        f"completions: {measured} measure each of {arms} arms, {settings.propose.tries} propose, and at most "
-        f"{most - least} attempt what is kept",
+        f"memory: model and sandbox hold {_held() / _GIB:.1f} GiB of this machine's{_accelerator()}",
+        f"completions: {measured} measure each of {arms} arms, {panel} the base in other formats, {tries} propose, and "
+        f"at most {most - least} attempt what is kept",
         f"time: {_duration(least / rate.completions)} to {_duration(most / rate.completions)} of generation at the "
         "probe's rate and length; training comes on top",
     ]
+
+
+def _held() -> int:
+    """Bytes that this process and all that it started hold in main memory."""
+    import psutil
+
+    this = psutil.Process()
+    held = 0
+    for process in (this, *this.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            held += process.memory_info().rss
+    return held
 
 
 def _accelerator() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from forge import score, stats
+from forge import measured, score, stats
 from forge.errors import CheckFailed
 from forge.nano import structures
 from forge.pipeline import Run
@@ -33,13 +33,14 @@ def lines(run: Run) -> list[Line]:
     run.check_grader()
     run.measure(score.BASE)
     run.propose()
-    tally = run.tallies()[score.BASE]
+    tally = measured.arms(run)[score.BASE]
     scores = score.scores(
         tally.greedy,
         tally.sampled,
         split=run.config.eval.benchmark,
         model=run.config.model.name,
         adapter="",
+        format=run.format.name,
         ks=(1, 16),
     )
     found = [

@@ -25,12 +25,16 @@ LEVELS = ("full", "no-namespaces", "rlimits-only")
 @click.option("--require", type=click.Choice(LEVELS), default="full", show_default=True, help="The least isolation.")
 @click.option("--allow-shared", is_flag=True, help="Let tests share a process with a program they cannot leave.")
 @click.option("--module", "modules", multiple=True, metavar="NAME", help="A library that programs may import, too.")
+@click.option(
+    "--fallback", type=click.Choice(["last number"]), default=None, help="In mathematics, what an unstated answer is."
+)
 @click.option("--wall", default=10.0, show_default=True, metavar="SECONDS", help="Wall time of one program.")
 @click.option("--cpu", default=5.0, show_default=True, metavar="SECONDS", help="CPU time of one program.")
 @click.option("--memory", default=512, show_default=True, metavar="MIB", help="Memory of one program.")
 def judge_command(
     file: str, problems: str | None, benchmark: str | None, extract: bool, out: Path | None, resume: bool,
-    workers: int, require: str, allow_shared: bool, modules: tuple[str, ...], wall: float, cpu: float, memory: int,
+    workers: int, require: str, allow_shared: bool, modules: tuple[str, ...], fallback: str | None,
+    wall: float, cpu: float, memory: int,
 ) -> None:  # fmt: skip
     """Judge each program in FILE, rows of JSON, gzipped or not, or - for standard input.
 
@@ -47,26 +51,21 @@ def judge_command(
     limits = _limits(wall, cpu, memory)
     with lines.Source(file) as source:
         known = _known(problems, benchmark)
-        asked = list(known.values()) or samples.stated(source.first())
+        asked = list(known.values()) or next(filter(None, map(samples.stated, source.peek())), [])
+        options = {"workers": workers, "require": require, "limits": limits, "allow_shared": allow_shared}
         with (
-            _domain(
-                asked, modules, workers=workers, require=require, limits=limits, allow_shared=allow_shared
-            ) as domain,
+            _domain(asked, modules=modules, fallback=fallback or "", **options) as domain,
             lines.Output(out, resume, {name: problem.id for name, problem in known.items()}) as output,
         ):
             _judge_rows(source, known, domain, output, extract)
 
 
-def _domain(problems: list[Any], modules: tuple[str, ...] = (), **options: Any) -> Any:
-    """The domain of these problems, with the libraries that they and the user name where these are installed."""
-    from forge.config import resolve
-    from forge.domains import DOMAINS
+def _domain(problems: list[Any], **options: Any) -> Any:
+    """The domain of the first of these problems, with all that they need and the user names."""
+    from forge.domains import domain_for
 
     name = problems[0].domain if problems else "python"
-    wanted = {*modules, *(module for problem in problems for module in problem.tests.get("modules", ()))}
-    if wanted:
-        options["modules"] = {"numpy", *wanted}
-    return resolve(DOMAINS, name, "domain")(**options)
+    return domain_for(name, problems, **options)
 
 
 def _judge_rows(source: Any, known: Any, domain: Any, output: Any, extract: bool) -> None:
@@ -142,6 +141,7 @@ def check_command(config: Path | None, overrides: tuple[str, ...], benchmark: st
     """
     from forge import benchmarks, selftest
     from forge.errors import CheckFailed
+    from forge.prompts import FORMATS
     from forge.sandbox import probe
 
     for wall in probe():
@@ -149,7 +149,7 @@ def check_command(config: Path | None, overrides: tuple[str, ...], benchmark: st
     chosen = benchmarks.load(benchmark)
     with _domain(chosen, require=require) as domain:
         data.print(f"isolation reached: {domain.box.isolation}")
-        result = selftest.run(domain, chosen[: problems or None], 0)
+        result = selftest.run(domain, chosen[: problems or None], 0, FORMATS.values())
     data.print(f"{result.judged} known answers on {benchmark}: {result.kinds}", markup=False)
     if result.misses:
         raise CheckFailed(f"{len(result.misses)} were misjudged: {'; '.join(result.misses[:5])}")

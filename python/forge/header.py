@@ -101,9 +101,11 @@ def _compare(folder: Path, tree: Mapping[str, Mapping[str, Any]], hint: str) -> 
     there = read(folder)
     if there.get("forge", {}).get("schema") != SCHEMA:
         raise ConfigError(f"{folder} was written by another version of forge", "choose another folder")
+    # A run that began before a key existed did what the key's default says, or did not need it yet.
+    defaults = to_tree(Config())
     for section, keys in tree.items():
         for key, value in keys.items():
-            old = there.get(section, {}).get(key)
+            old = there.get(section, {}).get(key, defaults.get(section, {}).get(key))
             if old != value:
                 raise ConfigError(f"{folder} holds a run with {section}.{key} = {old!r}, not {value!r}", hint)
 

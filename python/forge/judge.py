@@ -35,6 +35,8 @@ Say = Callable[[str], None]
 class Grader(Protocol):
     """A domain that can judge both a completion and a program as it stands."""
 
+    name: str
+
     def answer(self, problem: Problem, attempt: Attempt) -> str:
         """The program that a completion states."""
         ...
@@ -63,7 +65,7 @@ def run(
             judged was.
     """
     count = fenced = 0
-    for sample, verdict in _judged(grader, _samples(source, problems, extract, output, say)):
+    for sample, verdict in _judged(grader, _samples(source, problems, grader.name, extract, output, say)):
         output.add(_row(sample, verdict, isolation))
         count += 1
         official = sample.programs and not sample.extract
@@ -124,12 +126,12 @@ def _judged(grader: Grader, rows: Iterable[tuple[Sample, int]]) -> Iterator[tupl
 
 
 def _samples(
-    source: Source, problems: Mapping[str, Problem], extract: bool, output: Output, say: Say
+    source: Source, problems: Mapping[str, Problem], domain: str, extract: bool, output: Output, say: Say
 ) -> Iterator[tuple[Sample, int]]:
     """What the lines after those that were judged before state, each with its bytes."""
     skipped = faults = 0
     for number, line in source:
-        for sample in _stated(line, problems, extract):
+        for sample in _stated(line, problems, domain, extract):
             if skipped < output.before:
                 skipped += 1
                 if skipped == output.before:
@@ -157,7 +159,7 @@ def _demand_same(sample: Sample, number: int, source: Source, output: Output) ->
         raise DataError(f"{what}, {source.unit} {number} of {source.name} on {sample.task!r}", _OTHER)
 
 
-def _stated(line: bytes, problems: Mapping[str, Problem], extract: bool) -> Iterator[Sample]:
+def _stated(line: bytes, problems: Mapping[str, Problem], domain: str, extract: bool) -> Iterator[Sample]:
     """The samples of one line, usually one; what is wrong with one is its fault."""
     row = None
     try:
@@ -168,7 +170,10 @@ def _stated(line: bytes, problems: Mapping[str, Problem], extract: bool) -> Iter
         return
     for row in rows:
         try:
-            yield samples.sample(row, problems, extract)
+            found = samples.sample(row, problems, extract)
+            if found.problem.domain != domain:
+                raise ValueError(f"is of the domain {found.problem.domain}, in a file of {domain}: judge it by itself")
+            yield found
         except (ValueError, RecursionError) as failure:
             yield samples.faulty(str(failure), row)
 
@@ -187,6 +192,8 @@ def _row(sample: Sample, verdict: Verdict, isolation: str) -> dict[str, Any]:
         "isolation": "" if sample.fault else isolation,
         "shared_process": verdict.judge.endswith(SHARED),
     }
+    if sample.problem.domain == "math" and not sample.fault:
+        row["judge"] = verdict.judge
     if sample.attempt.completion:
         row["read"] = "as given" if sample.programs and verdict.answer == sample.programs[0] else "extracted"
     if outcome is Outcome.ERROR:

@@ -12,7 +12,7 @@ import io
 import json
 import os
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -28,6 +28,9 @@ LONGEST = 64 << 20
 
 NOT_JSON = "not JSON"
 """How the message on a line that is none begins."""
+
+_PEEKED = 256
+"""The most lines that are looked at before the first is taken."""
 
 _FIRST = b'{"task_id"'
 _UNREADABLE = (OSError, EOFError, zlib.error)
@@ -45,7 +48,7 @@ class Source:
         self.name = "standard input" if name == "-" else name
         self.failure: DataError | None = None
         self.unit = "line"
-        self._ahead: list[bytes] = []
+        self._ahead: deque[bytes] = deque()
         self._rows: list[Any] = []
         try:
             self._plain = _opened(name)
@@ -77,18 +80,17 @@ class Source:
         if self.unit == "entry":
             return
         number = 0
-        while line := self._ahead.pop() if self._ahead else self._line():
+        while line := self._ahead.popleft() if self._ahead else self._line():
             number += 1
             if not line.isspace():
                 yield number, line
 
-    def first(self) -> bytes:
-        """The first line or row, which is still to come; empty where there is none."""
-        if self._rows:
-            return json.dumps(self._rows[0]).encode()
-        if self.unit == "line" and not self._ahead and (line := self._line()):
+    def peek(self) -> Iterator[bytes]:
+        """The first lines or rows, which all are still to come; a line is read when it is asked for."""
+        yield from (json.dumps(row).encode() for row in self._rows[:_PEEKED])
+        while self.unit == "line" and len(self._ahead) < _PEEKED and (line := self._line()):
             self._ahead.append(line)
-        return self._ahead[0] if self._ahead else b""
+            yield line
 
     def _line(self) -> bytes:
         """The next line, one byte too long if it was cut; empty at the end."""

@@ -23,6 +23,7 @@ MARKER = "forge-adapter.json"
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 """What torch computes in."""
 
+_NANO_START = "<|start|>"
 _WHOLE = 2**30
 _SMALL = 20_000_000
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -149,9 +150,27 @@ def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:
         if wanted == CHAT.name and tokenizer is not None and not tokenizer.chat_template:
             raise ConfigError(f"{name!r} has no chat template", "set model.format to completion or auto")
         return FORMATS[wanted]
-    if name == EMBEDDED or tokenizer.bos_token == "<|start|>":
+    if name == EMBEDDED or tokenizer.bos_token == _NANO_START:
         return NANO
     return CHAT if tokenizer.chat_template else COMPLETION
+
+
+def formats(tokenizer: Any) -> list[Format]:
+    """The prompt formats that a tokenizer allows: raw text always, chat with a template, the embedded model's own."""
+    barred = [NANO] if tokenizer.bos_token != _NANO_START else []
+    barred += [] if tokenizer.chat_template else [CHAT]
+    return [format for format in FORMATS.values() if format not in barred]
+
+
+def context(name: str) -> int:
+    """How many tokens the model takes, prompt and completion together; 0 where its configuration does not say."""
+    from transformers import AutoConfig
+
+    try:
+        settings = AutoConfig.from_pretrained(location(name)).get_text_config()
+    except Exception as failure:
+        raise _not_loaded("configuration", name, failure) from failure
+    return int(getattr(settings, "max_position_embeddings", 0) or 0)
 
 
 def encode(tokenizer: Any, prompt: Any, text: str) -> list[int]:

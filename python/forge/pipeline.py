@@ -12,40 +12,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from forge import attempt, benchmarks, config, controls, couples, header, mine, models, propose, score, selftest, stream
 from forge.config import Config
 from forge.decontaminate import Heldout
-from forge.domains import DOMAINS
+from forge.domains import domain_for
 from forge.errors import CheckFailed, ConfigError, DataError
 from forge.folder import Folder, Judged
 from forge.generators import GENERATORS
 from forge.mine import Couple
-from forge.prompts import FORMATS, Format
+from forge.panel import other_formats
+from forge.prompts import FORMATS, Format, Kind
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
 from forge.types import Attempt, Flaw, Problem, Sampling, Verdict, content_id, to_row
 
-MOST_ERRORS = 0.01
-"""The largest share of attempts that may end in `error` before a score is withheld."""
-
-
-class Progress(Protocol):
-    """How a run tells what it is doing."""
-
-    def stage(self, name: str, total: int) -> stream.Advance:
-        """A stage begins, with `total` steps; the result is called as they are done."""
-        ...
-
-    def note(self, text: str) -> None:
-        """One line a person should read."""
-        ...
-
 
 @contextmanager
-def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | None = None) -> Iterator[Run]:
+def opened(settings: Config, folder: Path, progress: stream.Progress, reuse: Path | None = None) -> Iterator[Run]:
     """The run in `folder`, begun or resumed, with its sandbox open, held by this process alone.
 
     A run that begins takes over the attempts of the run in `reuse`, which must differ in later stages only.
@@ -55,28 +41,32 @@ def opened(settings: Config, folder: Path, progress: Progress, reuse: Path | Non
         SandboxError: this host gives less isolation than the config asks for.
         ForgeError: the folder cannot be written, or another process works in it.
     """
-    judge = settings.judge
     _resolve_names(settings)
     settings, chosen = header.with_engine(settings, [folder, *([reuse] if reuse else [])])
     if chosen:
         progress.note(chosen)
-    limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
-    make = config.resolve(DOMAINS, judge.domain, "domain")
-    shared = judge.allow_shared
-    with locked(folder), make(judge.workers, judge.require, limits, shared) as domain:
-        run = Run(settings, folder, domain, progress)
-        inputs = {
-            "model": models.digest(models.location(settings.model.name)) if run.loads_model else settings.model.name,
-            "benchmark": content_id([to_row(problem) for problem in run.held]),
-        }
-        if reuse is not None and not header.is_begun(folder):
-            header.demand_same_attempts(reuse, settings, inputs)
-            run.files.take_attempts(reuse)
-        header.begin(folder, settings, inputs)
-        try:
-            yield run
-        finally:
-            run.release()
+    with locked(folder):
+        held = benchmarks.load(settings.eval.benchmark)[: settings.eval.limit or None]
+        judge = settings.judge
+        limits = Limits(wall=judge.wall, cpu=judge.cpu, memory=judge.memory_mb * 2**20)
+        with domain_for(
+            judge.domain, held, every=True, workers=judge.workers, require=judge.require, limits=limits,
+            allow_shared=judge.allow_shared, fallback=judge.fallback,
+        ) as domain:  # fmt: skip
+            run = Run(settings, folder, domain, progress, held)
+            name = settings.model.name
+            inputs = {
+                "model": models.digest(models.location(name)) if run.loads_model else name,
+                "benchmark": content_id([to_row(problem) for problem in held]),
+            }
+            if reuse is not None and not header.is_begun(folder):
+                header.demand_same_attempts(reuse, settings, inputs)
+                run.files.take_attempts(reuse)
+            header.begin(folder, settings, inputs)
+            try:
+                yield run
+            finally:
+                run.release()
 
 
 def _resolve_names(settings: Config) -> None:
@@ -85,6 +75,9 @@ def _resolve_names(settings: Config) -> None:
     config.resolve(TRAINERS, settings.train.trainer, "trainer")
     if settings.model.format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
+    for name in settings.eval.panel:
+        if name not in (config.ALL, *FORMATS):
+            raise ConfigError(f"unknown format {name!r} in eval.panel", f"known: {config.ALL}, {', '.join(FORMATS)}")
     for name in settings.mine.classes:
         if name not in list(Flaw):
             raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(Flaw)}")
@@ -96,12 +89,14 @@ def _resolve_names(settings: Config) -> None:
 class Run:
     """One run in one folder. Use `opened`."""
 
-    def __init__(self, settings: Config, folder: Path, domain: Any, progress: Progress) -> None:
+    def __init__(
+        self, settings: Config, folder: Path, domain: Any, progress: stream.Progress, held: list[Problem]
+    ) -> None:
         self.config = settings
         self.files = Folder(folder)
         self.domain = domain
         self.progress = progress
-        self.held = self._limited(benchmarks.load(settings.eval.benchmark))
+        self.held = held
         self.tokenizer: Any = None
         self._generator: Any = None
         self._adapter = ""
@@ -126,6 +121,13 @@ class Run:
             self.tokenizer = models.load_tokenizer(self.config.model.name)
         return models.choose_format(self.config.model.format, self.config.model.name, self.tokenizer)
 
+    @cached_property
+    def panel(self) -> tuple[list[Format], list[str]]:
+        """The formats in which the base is measured beside the run's own, and why others are not among them."""
+        settings = self.config.eval
+        own, name, context = self.format, self.config.model.name, self.config.engine.context
+        return other_formats(settings.panel, name, self.tokenizer, own, self.held, settings.max_tokens, context)
+
     def generator(self, adapter: str = "") -> Any:
         """The model with this adapter, loaded when it is first asked for."""
         if self._generator is None:
@@ -145,19 +147,20 @@ class Run:
             self._generator.close()
         self._generator = None
 
+    @property
+    def invents(self) -> bool:
+        """Whether this run lets the model invent problems and trains on them; else it only measures."""
+        return bool(getattr(self.domain, "invents", True))
+
     @cached_property
     def heldout(self) -> Heldout:
         """All problems that nothing trained on may repeat, the measured ones and those of further benchmarks."""
         further = (p for name in self.config.eval.also_held_out for p in benchmarks.load(name))
         return Heldout([*self.held, *further], self.domain.overlap_keys)
 
-    def _limited(self, problems: list[Problem]) -> list[Problem]:
-        limit = self.config.eval.limit
-        return problems[:limit] if limit else problems
-
-    def _sampling(self, settings: Any, label: str, temperature: float | None = None) -> Sampling:
-        warmth = settings.temperature if temperature is None else temperature
-        return Sampling(warmth, settings.top_p, settings.max_tokens, self.format.stops, self.seed(label))
+    def _sampling(self, settings: Any, label: str, stops: tuple[str, ...], warmth: float | None = None) -> Sampling:
+        warmth = settings.temperature if warmth is None else warmth
+        return Sampling(warmth, settings.top_p, settings.max_tokens, stops, self.seed(label))
 
     def _attempt(
         self,
@@ -167,6 +170,8 @@ class Run:
         samples: int,
         sampling: Sampling,
         adapter: str = "",
+        since: int = 0,
+        format: Format | None = None,
     ) -> None:
         """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
         by_id = {problem.id: problem for problem in problems}
@@ -187,7 +192,8 @@ class Run:
         stream.judge_all(self.domain, by_id, owed, judged.verdicts, advance)
         if len(done) < total:
             rows = self.config.model.rows
-            made = attempt.attempts(problems, self.format.solve, self.generator(adapter), sampling, samples, rows, done)
+            ask = (format or self.format).solve
+            made = attempt.attempts(problems, ask, self.generator(adapter), sampling, samples, rows, done, since)
             stream.attempt_and_judge(made, self.domain, by_id, judged.attempts, judged.verdicts, advance, rows)
         again = stream.owed(there(), judged.verdicts.read(), self.domain.version)
         stream.judge_all(self.domain, by_id, again, judged.verdicts, lambda done: None)
@@ -201,12 +207,14 @@ class Run:
             CheckFailed: it judged one of them wrongly, so no score can be believed.
         """
         marker = self.files.path / "selftest.json"
-        stamp = {"benchmark": self.config.eval.benchmark, "judge": self.domain.version}
+        formats = [self.format, *self.panel[0]]
+        stops = {format.name: list(format.stops_for(self.held)) for format in formats}
+        stamp = {"benchmark": self.config.eval.benchmark, "judge": self.domain.version, "stops": stops}
         if marker.is_file() and json.loads(marker.read_text())["stamp"] == stamp:
             return
         problems = self.held[: self.config.eval.self_test]
         advance = self.progress.stage("grader self-test", len(problems))
-        result = selftest.run(self.domain, problems, self.seed("selftest"))
+        result = selftest.run(self.domain, problems, self.seed("selftest"), formats)
         advance(len(problems))
         if result.misses:
             shown = "; ".join(result.misses[:3])
@@ -217,16 +225,37 @@ class Run:
     def measure(self, arm: str) -> None:
         """Greedy and sampled attempts of one arm at the held-out problems."""
         adapter = "" if arm == score.BASE else str(self.files.adapter(arm))
-        settings = self.config.eval
+        settings, stops = self.config.eval, self.format.stops_for(self.held)
         for kind, samples, warmth in (("greedy", 1, 0.0), ("sampled", settings.samples, settings.temperature)):
-            sampling = self._sampling(settings, f"eval {kind}", warmth)
+            sampling = self._sampling(settings, f"eval {kind}", stops, warmth)
             self._attempt(
                 f"measure {arm}, {kind}", self.files.measured(arm, kind), self.held, samples, sampling, adapter
             )
 
+    def sample(self, arm: str, problems: Sequence[Problem], until: int, adapter: str, since: int = 0) -> None:
+        """Sampled attempts `since` up to `until` at some of the held-out problems, by the model with this adapter."""
+        sampling = self._sampling(self.config.eval, "eval sampled", self.format.stops_for(self.held))
+        judged, name = self.files.measured(arm, "sampled"), f"sample {arm}, {since + 1} to {until}"
+        self._attempt(name, judged, problems, until, sampling, adapter, since)
+
+    def measure_panel(self) -> None:
+        """Greedy attempts of the base at the held-out problems in the panel's other formats."""
+        formats, left_out = self.panel
+        for reason in left_out:
+            self.progress.note(f"not in the panel of formats: {reason}")
+        for format in formats:
+            sampling = self._sampling(self.config.eval, "eval greedy", format.stops_for(self.held), 0.0)
+            judged = self.files.asked(format.name)
+            self._attempt(f"measure base, greedy, {format.name}", judged, self.held, 1, sampling, format=format)
+
     def propose(self) -> None:
-        """Let the model invent problems, and keep those that can be used."""
-        settings = self.config.propose
+        """Let the model invent problems, and keep those that can be used.
+
+        Raises:
+            ConfigError: nothing can be invented in this domain.
+        """
+        self._demand_invention()
+        settings, stops = self.config.propose, self.format.stops.get(Kind.INVENTION, ())
         have = self.files.proposals.attempts.read()
         done = {(a.problem_id, a.index) for a in have}
         if len(done) < settings.tries:
@@ -234,12 +263,16 @@ class Run:
             advance(len(done))
             made = attempt.attempts(
                 [propose.PROPOSE], lambda _: self.format.propose(), self.generator(),
-                self._sampling(settings, "propose"), settings.tries, self.config.model.rows, done,
+                self._sampling(settings, "propose", stops), settings.tries, self.config.model.rows, done,
             )  # fmt: skip
-            for made_one in _batched(made, min(64, self.config.model.rows)):
+            for made_one in stream.chunks(made, min(64, self.config.model.rows)):
                 self.files.proposals.attempts.append(made_one)
                 advance(len(made_one))
         self._vet()
+
+    def _demand_invention(self) -> None:
+        if not self.invents:
+            raise ConfigError(f"problems of the domain {self.domain.name!r} cannot be invented", "forge run measures")
 
     def _vet(self) -> None:
         proposals = sorted(self.files.proposals.attempts.read(), key=lambda a: a.index)
@@ -254,7 +287,7 @@ class Run:
         stored = {problem.id: problem for problem in self.files.problems.read()}
         # A crash can leave a problem stored whose proposal is still owed: that one is no duplicate.
         known = [problem for problem in stored.values() if problem.reference in accepted]
-        for chunk in _batched(iter(owed), 256):
+        for chunk in stream.chunks(owed, 256):
             vetted = list(propose.vetted(self.domain, chunk, known, self.heldout, self.seed("strengthen")))
             fresh = [problem for problem, _ in vetted if problem is not None]
             self.files.problems.append([problem for problem in fresh if stored.get(problem.id) != problem])
@@ -268,7 +301,7 @@ class Run:
         if not problems:
             return
         settings = self.config.attempt
-        sampling = self._sampling(settings, "attempt")
+        sampling = self._sampling(settings, "attempt", self.format.stops_for(problems))
         self._attempt("attempt own problems", self.files.tried, problems, settings.samples, sampling)
 
     def judge(self) -> None:
@@ -296,6 +329,7 @@ class Run:
         self.files.finish("pairs", self.files.pairs, rows, inputs, facts)
 
     def _demand_attempts(self, problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+        self._demand_invention()
         proposed = self.files.proposals.latest()
         short = [p for p in problems if len(verdicts.get(p.id, ())) < self.config.attempt.samples]
         if len(proposed) < self.config.propose.tries or short:
@@ -365,30 +399,14 @@ class Run:
         """The arms that may be trained, whether or not there are pairs for them."""
         return [score.ADAPTER, *(score.CONTROL + name for name in self.config.controls.names), score.TEACHER]
 
-    def tallies(self) -> dict[str, score.ArmTallies]:
-        """The outcomes of every arm that was measured in full.
-
-        Raises:
-            CheckFailed: more attempts than `MOST_ERRORS` could not be judged.
-        """
-        found = {}
-        for arm in self.arms():
-            kinds = []
-            for kind, samples in (("greedy", 1), ("sampled", self.config.eval.samples)):
-                verdicts = self.files.measured(arm, kind).verdicts.read()
-                tally = score.tally(self.files.served(arm, kind), verdicts)
-                if sum(map(len, tally.outcomes.values())) < samples * len(self.held):
-                    raise DataError(f"{arm} is not measured in full", "run forge eval")
-                if tally.errors > MOST_ERRORS * samples * len(self.held):
-                    raise CheckFailed(f"{tally.errors} attempts of {arm} could not be judged", "run forge check")
-                kinds.append(tally)
-            found[arm] = score.ArmTallies(*kinds)
-        return found
-
     def everything(self) -> None:
         """The whole run, up to its scores: each stage finishes what it owes."""
         self.check_grader()
         self.measure(score.BASE)
+        self.measure_panel()
+        if not self.invents:
+            self.progress.note(f"problems of the domain {self.domain.name!r} cannot be invented, so this run ends here")
+            return
         self.propose()
         self.attempt()
         self.mine()
@@ -396,14 +414,3 @@ class Run:
         for arm in self.every_arm():
             if self.train(arm):
                 self.measure(arm)
-
-
-def _batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -58,6 +58,8 @@ class Domain(Judge, Protocol):
     """A kind of problem that can be judged and, where the domain allows, invented."""
 
     name: str
+    invents: bool
+    """Whether what `parse` and `vet` let through can be believed; where not, a run only measures."""
 
     def parse(self, completion: str) -> Problem | str:
         """The problem that a proposal states, or the named reason why it states none. Executes nothing."""
@@ -76,6 +78,17 @@ class Domain(Judge, Protocol):
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms of a prompt and an answer (either may be empty): sharing one means the same problem."""
+        ...
+
+
+class Voting(Judge, Protocol):
+    """A judge whose domain can say which answers to a problem are the same, so that they can be put to a vote."""
+
+    def classes(self, problem: Problem, answers: Sequence[str], seed: int) -> list[int | None]:
+        """For each answer the number of its class, None where it has no vote: equal numbers, equivalent answers.
+
+        Looks at the prompt and never at tests or reference. Answers that come later change nothing for those before.
+        """
         ...
 
 

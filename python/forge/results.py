@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from forge import diversity, header, propose, report, score
+from forge import diversity, header, measured, panel, propose, report, score
 from forge.config import to_toml, to_tree
 from forge.diversity import Diversity
 from forge.generators.live import UNPROVEN
 from forge.mine import by_problem
 from forge.pipeline import Run
 from forge.prompts import NANO
-from forge.report import Arm, Example, Hit, ProblemRate, Report, Step
+from forge.report import Arm, Example, Hit, Panel, ProblemRate, Report, Step
 from forge.store import write_whole
 from forge.types import Delta, Outcome, Score, to_row
 
@@ -32,32 +33,56 @@ def finish(run: Run) -> Report:
         DataError: an arm is not measured in full.
     """
     run.check_grader()
-    tallies = run.tallies()
+    tallies = measured.arms(run)
     split = run.config.eval.benchmark
     ks = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= run.config.eval.samples]
     seed = run.seed("bootstrap")
+    asked = run.format.name
     scores = {
         arm: score.scores(
             found.greedy, found.sampled, split=split, model=run.config.model.name, adapter=_adapter(run, arm),
-            ks=ks, seed=seed,
+            format=asked, ks=ks,
         )
         for arm, found in tallies.items()
     }  # fmt: skip
-    deltas = score.deltas(tallies, _comparisons(tallies), split=split, k=ks[-1], seed=seed)
+    deltas = score.deltas(tallies, _comparisons(tallies), split=split, k=ks[-1], seed=seed, format=asked)
     errors = sum(found.greedy.errors + found.sampled.errors for found in tallies.values())
-    pairs = len(run.files.pairs.read())
+    pairs = len(run.files.pairs.read()) if run.invents else None
     varieties = _varieties(run, tallies)
+    formats = _panel(run, tallies, seed)
     sentences = [
-        *score.conclusion(scores, deltas, pairs=pairs, errors=errors), *_collapse(varieties), *_caveats(run),
+        *score.conclusion(scores, deltas, pairs=pairs, errors=errors),
+        *panel.sentences(formats, asked, score.ADAPTER in tallies), *_collapse(varieties), *_caveats(run),
     ]  # fmt: skip
-    rows = {"scores": {arm: [to_row(s) for s in found] for arm, found in scores.items()}}
-    write_whole(
-        run.files.path / "scores.json",
-        json.dumps({**rows, "deltas": [to_row(d) for d in deltas], "conclusion": sentences}, indent=1) + "\n",
-    )
-    content = _content(run, tallies, scores, deltas, sentences, varieties)
+    rows: dict[str, Any] = {"scores": {arm: [to_row(s) for s in found] for arm, found in scores.items()}}
+    rows |= {"deltas": [to_row(d) for d in deltas], "panel": _panel_rows(formats), "conclusion": sentences}
+    write_whole(run.files.path / "scores.json", json.dumps(rows, indent=1) + "\n")
+    content = replace(_content(run, tallies, scores, deltas, sentences, varieties), panel=formats)
     write_whole(run.files.path / "report.html", report.html(content))
     return content
+
+
+def _panel(run: Run, tallies: Mapping[str, score.ArmTallies], seed: int) -> Panel | None:
+    """The base in every format in which it was measured, and what that says about the adapter."""
+    adapter = tallies[score.ADAPTER].greedy if score.ADAPTER in tallies else None
+    benchmark, model = run.config.eval.benchmark, run.config.model.name
+    return panel.parts(run.format.name, measured.formats(run), adapter, split=benchmark, model=model, seed=seed)
+
+
+def _panel_rows(found: Panel | None) -> dict[str, Any]:
+    """The panel as `scores.json` holds it; empty where there is none."""
+    if found is None:
+        return {}
+    both = {"elicitation": found.elicitation, "learning": found.learning}
+    return {
+        "own": found.own,
+        "best": found.best,
+        "scores": [to_row(each) for each in found.scores],
+        "deltas": [to_row(each) for each in found.deltas],
+        **{name: None if each is None else to_row(each) for name, each in both.items()},
+        "elicitation_by_halves": found.halves,
+        "note": found.note,
+    }
 
 
 def _comparisons(arms: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -78,6 +103,11 @@ def _caveats(run: Run) -> list[str]:
         f"The server that answered for {', '.join(unproven)} gives no log-probabilities of prompts: nothing shows that "
         "it used the adapter that was trained."
     ] * bool(unproven)
+    if not run.invents:
+        return [
+            *told,
+            f"Problems of the domain {run.domain.name!r} cannot be invented, so this run only measured the model.",
+        ]
     if run.format is not NANO:
         return told
     return [

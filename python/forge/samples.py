@@ -21,7 +21,8 @@ from forge.types import Attempt, Problem, from_row
 _PROGRAMS = ("source", "solution")
 _FINISH = ("finish", "finish_reason", "stop_reason")
 _CUT = frozenset({"length", "max_tokens", "model_length"})
-_NOTHING = Problem("", DOMAIN, "", "", {"entry_point": "", "asserts": []})
+_NOTHING = Problem("", DOMAIN, "", "", {"entry_point": "", "asserts": [], "answer": ""})
+"""What every domain can judge, and nothing solves."""
 
 
 class Sample(NamedTuple):

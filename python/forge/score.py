@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from forge import stats
+from forge import power, stats
 from forge.errors import DataError
 from forge.types import Attempt, Delta, Outcome, Score, Verdict
 
@@ -99,18 +99,18 @@ def ledger(tally: Tally) -> dict[Outcome, int]:
 
 
 def scores(
-    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, ks: Sequence[int] = KS, seed: int = 0
+    greedy: Tally, sampled: Tally, *, split: str, model: str, adapter: str, format: str = "", ks: Sequence[int] = KS
 ) -> list[Score]:
     """The scores of one arm, as fractions with 95% intervals: greedy pass@1, then pass@k for each k.
 
     Greedy pass@1 has a Wilson interval. pass@k is the mean over problems of the unbiased estimate (Chen et
-    al. 2021), its interval a bootstrap over problems. A problem enters pass@k only with k scored samples;
+    al. 2021), its interval that of a mean over problems. A problem enters pass@k only with k scored samples;
     `n` counts the problems that entered. What nothing was measured for is left out.
     """
     found: list[Score] = []
 
     def add(metric: str, value: float, interval: stats.Interval, n: int) -> None:
-        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n))
+        found.append(Score(metric, split, model, adapter, value, interval.low, interval.high, n, format))
 
     firsts = greedy.firsts()
     if firsts:
@@ -119,18 +119,20 @@ def scores(
     for k in ks:
         values = list(_pass_at(sampled, k).values())
         if values:
-            add(f"pass@{k}", math.fsum(values) / len(values), stats.bootstrap_mean(values, seed=seed), len(values))
+            add(f"pass@{k}", math.fsum(values) / len(values), stats.mean_interval(values), len(values))
     return found
 
 
 def deltas(
-    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0
-) -> list[Delta]:
+    arms: Mapping[str, ArmTallies], comparisons: Sequence[tuple[str, str]], *, split: str, k: int, seed: int = 0,
+    format: str = "",
+) -> list[Delta]:  # fmt: skip
     """The paired differences arm - against, for each comparison: greedy pass@1, pass@1 and pass@`k`.
 
     Only problems that both arms have scored enter; `n` counts them, and without any the difference is left
-    out. Intervals are paired bootstraps by problem. p is McNemar's exact one for greedy pass@1 and that of
-    the sign-flip test otherwise; `p_holm` corrects it within a metric, over the comparisons given.
+    out. Intervals are paired by problem. p is McNemar's exact one for greedy pass@1 and that of
+    the sign-flip test otherwise; `p_holm` corrects it within a metric, over the comparisons given. `smallest` is
+    that of a test at `ALPHA` over their number, the strictest that Holm's correction can ask for.
 
     Raises:
         DataError: a comparison names an arm that is not there.
@@ -146,10 +148,13 @@ def deltas(
             shared = [i for i in rates[arm] if i in rates[against]]
             if shared:
                 after, before = ([rates[name][i] for i in shared] for name in (arm, against))
-                family.append((arm, against, *_difference(after, before, metric, seed), len(shared)))
-        corrected = stats.holm([row[4] for row in family])
-        for (arm, against, value, interval, p, n), p_holm in zip(family, corrected, strict=True):
-            found.append(Delta(metric, split, arm, against, value, interval.low, interval.high, p, p_holm, n))
+                family.append((arm, against, after, before))
+        tested = [_difference(after, before, metric, seed) for _, _, after, before in family]
+        corrected = stats.holm([p for _, _, p in tested])
+        for (arm, against, after, before), (value, interval, p), p_holm in zip(family, tested, corrected, strict=True):
+            change = (value, *interval, p, p_holm, len(after))
+            smallest = _smallest(after, before, metric, ALPHA / len(family))
+            found.append(Delta(metric, split, arm, against, *change, format, format, smallest))
     return found
 
 
@@ -171,7 +176,19 @@ def _difference(
         p = stats.mcnemar(sum(c > 0 for c in changes), sum(c < 0 for c in changes))
     else:
         p = stats.sign_flip(changes, seed=seed)
-    return math.fsum(changes) / len(changes), stats.paired_bootstrap(after, before, seed=seed), p
+    return math.fsum(changes) / len(changes), stats.paired_interval(after, before), p
+
+
+def _smallest(after: Sequence[float], before: Sequence[float], metric: str, alpha: float) -> float | None:
+    """The smallest gain that the test of this metric would have shown, at the measured spread of the differences."""
+    changes = [a - b for a, b in zip(after, before, strict=True)]
+    n, base = len(changes), math.fsum(before) / len(before)
+    if metric == GREEDY:
+        changed = sum(change != 0 for change in changes) / n
+        found = power.detectable_gain(n, min(1.0, base), changed=changed, alpha=alpha)
+    else:
+        found = power.detectable_shift(changes, alpha=alpha)
+    return found if found <= 1 - base else None
 
 
 def width(metric: str) -> int:
@@ -231,7 +248,9 @@ def _before_and_after(
     if base is None or adapter is None:
         name, score = (BASE, base) if base else (ADAPTER, adapter)
         assert score is not None
-        return [f"{words}, the {_title(name)} solves {_value(score)} of {_count(score.n, 'problem')}."]
+        text = f"{words}, the {_title(name)} solves {_value(score)} of {_count(score.n, 'problem')}"
+        seen = power.detectable_gain(score.n, score.value) if metric == GREEDY else math.inf
+        return [f"{text}; the smallest gain they could show is about {_points(seen)}." if seen <= 1 else f"{text}."]
     others = "" if adapter.n == base.n else f" of {adapter.n}"
     text = (
         f"{words}, the base model solves {_value(base)} of {_count(base.n, 'problem')},"
@@ -243,11 +262,10 @@ def _before_and_after(
         kind = "gain" if delta.value > 0 else "loss"
         return [text + f"That is a {kind} of {_points(abs(delta.value))} {_brackets(delta)}: {_odds(delta.p_holm)}."]
     text += f"The difference, {_signed(delta.value)} points {_brackets(delta)}, is not distinguishable from chance"
-    smallest = stats.detectable_gain(delta.n, min(1.0, base.value)) if metric == GREEDY else None
-    if smallest == math.inf:
+    if delta.smallest is None:
         text += f"; {_count(delta.n, 'problem')} cannot reliably show a gain of any size here"
-    elif smallest is not None:
-        text += f"; {_count(delta.n, 'problem')} reliably show only gains of at least about {_points(smallest)}"
+    else:
+        text += f"; the smallest gain this could have shown is about {_points(delta.smallest)}"
     return [text + "."]
 
 

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from forge.protocols import Judge
 from forge.store import Rows
@@ -26,6 +26,18 @@ Advance = Callable[[int], None]
 """Called with how many more are done."""
 
 
+class Progress(Protocol):
+    """How a run tells what it is doing."""
+
+    def stage(self, name: str, total: int) -> Advance:
+        """A stage begins, with `total` steps; the result is called as they are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line a person should read."""
+        ...
+
+
 def owed(attempts: Iterable[Attempt], verdicts: Iterable[Verdict], version: str) -> list[Attempt]:
     """The attempts without a verdict of this judge: new ones, errors, and those an older judge saw."""
     judged = {v.attempt_id for v in verdicts if v.outcome is not Outcome.ERROR and v.judge.startswith(version)}
@@ -36,7 +48,7 @@ def judge_all(
     judge: Judge, problems: Mapping[str, Problem], owed: Sequence[Attempt], verdicts: Rows[Verdict], advance: Advance
 ) -> None:
     """Judge attempts and store the verdicts as they come."""
-    for chunk in _chunks(judge.judge((problems[attempt.problem_id], attempt) for attempt in owed)):
+    for chunk in chunks(judge.judge((problems[attempt.problem_id], attempt) for attempt in owed)):
         verdicts.append(chunk)
         advance(len(chunk))
 
@@ -71,7 +83,7 @@ def attempt_and_judge(
     worker = threading.Thread(target=work, name="judge", daemon=True)
     worker.start()
     try:
-        for chunk in _chunks(generated, min(rows, _CHUNK)):
+        for chunk in chunks(generated, min(rows, _CHUNK)):
             attempts.append(chunk)
             for attempt in chunk:
                 _put(waiting, attempt, worker)
@@ -112,7 +124,7 @@ def _drain(waiting: queue.Queue[Attempt | None]) -> list[Attempt]:
         batch.append(item)
 
 
-def _chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
+def chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
     """Items by the handful, or by what came in a second where they are slow (and dear).
 
     What came before a failure is yielded before the failure is raised.

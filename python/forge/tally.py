@@ -12,7 +12,7 @@ from typing import NamedTuple
 from forge import stats
 
 SEED = 0
-"""Of the bootstrap: the same rows give the same interval."""
+"""Of the sign-flip test: the same rows give the same p."""
 
 
 class Count(NamedTuple):
@@ -38,7 +38,7 @@ class Rate(NamedTuple):
 def rates(counts: Sequence[Count]) -> list[Rate]:
     """pass@1 and, for powers of two up to the fewest samples that a problem has, pass@k without bias.
 
-    The interval is Wilson's over problems where each has one sample, else the bootstrap's over problems.
+    The interval is that of a mean over problems: Wilson's where each has one sample.
     Problems without samples are for the caller to tell; they are not among `counts`.
     """
     if not counts:
@@ -51,7 +51,7 @@ def rates(counts: Sequence[Count]) -> list[Rate]:
     k = 1
     while k <= fewest:
         values = [stats.pass_at_k(*count, k) for count in counts]
-        interval = stats.bootstrap_mean(values, seed=SEED)
+        interval = stats.mean_interval(values)
         found.append(Rate(k, sum(values) / len(values), *interval))
         k *= 2
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -122,8 +122,34 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The attempt that a vote among the attempts at one problem chose, and its outcome.
+
+    `classes` holds the indices of the attempts in each class of equivalent answers, by that of the first; `votes` is
+    the size of the chosen one, `voters` of all. The vote was `decided` after so many of the `samples` that were drawn,
+    of at most `best_of`.
+    """
+
+    problem_id: str
+    attempt_id: str
+    answer: str
+    outcome: Outcome
+    votes: int
+    voters: int
+    classes: Mapping[str, Sequence[int]]
+    samples: int
+    decided: int
+    best_of: int
+    judge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """One measured number with its 95 % interval; `n` counts problems. Never a bare number."""
+    """One measured number with its 95 % interval; `n` counts problems. Never a bare number.
+
+    `format` is the prompt format in which the model was asked; empty in rows that did not record it, which were
+    measured in the one that their run's `model.format` says.
+    """
 
     metric: str
     split: str
@@ -133,6 +159,7 @@ class Score:
     low: float
     high: float
     n: int
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +167,9 @@ class Delta:
     """A paired difference between two arms on the same problems, in the metric's own unit.
 
     `p` comes from a paired test; `p_holm` is the same after Holm's correction over the deltas reported
-    beside it.
+    beside it. `format` is the prompt format of the arm, `against_format` that of the other; empty as in `Score`.
+    `smallest` is the smallest gain that this comparison would have shown four times in five, as much as its problems
+    differ; None where no gain of any size would have been.
     """
 
     metric: str
@@ -153,6 +182,9 @@ class Delta:
     p: float
     p_holm: float
     n: int
+    format: str = ""
+    against_format: str = ""
+    smallest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +208,7 @@ class Completion:
     tokens: int
 
 
-Noun = TypeVar("Noun", Problem, Attempt, Verdict, Pair, Score, Delta)
+Noun = TypeVar("Noun", Problem, Attempt, Verdict, Pair, Choice, Score, Delta)
 
 
 def content_id(*parts: object) -> str:
@@ -222,6 +254,8 @@ def _checked(name: str, kind: str, value: Any) -> Any:
         if isinstance(value, list):
             return tuple(value)
         kind = "str"
+    if kind.endswith(" | None"):
+        return None if value is None else _checked(name, kind.removesuffix(" | None"), value)
     wanted: Any = {"str": str, "int": int, "float": (int, float)}.get(kind, Mapping)
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise ValueError(f"field {name!r} should be {kind}, not {type(value).__name__}")

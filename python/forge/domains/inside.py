@@ -1,13 +1,14 @@
 """Helpers whose source text is sent into the sandbox: there, and only there, model text is parsed and run.
 
-`strengthen`, `mutants` and `shape` are called as probes of a job whose program is this file. It imports nothing of
-forge, since nothing of forge is visible inside.
+`strengthen`, `mutants`, `shape` and `inputs` are called as probes of a job whose program is this file. It imports
+nothing of forge, since nothing of forge is visible inside.
 """
 
 import ast
 import codeop
 import copy
 import random
+import re
 import warnings
 from typing import Any
 
@@ -48,10 +49,13 @@ def strengthen(program: str, entry_point: str, asserts: list[str], seed: int, wa
 
 
 def mutants(program: str, entry_point: str, seed: int, wanted: int = 8) -> list[str]:
-    """Programs that differ from this one in one token of the function: an operator, a constant, a name."""
+    """Programs that differ from this one in one token: an operator, a constant, a name.
+
+    That token is in the function that is asked for, where one is.
+    """
     tree = ast.parse(program)
-    function = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == entry_point)
-    places = [node for node in ast.walk(function) if _changes(node)]
+    defined = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == entry_point)
+    places = [node for node in ast.walk(next(defined, tree)) if _changes(node)]
     random.Random(seed).shuffle(places)
     found: list[str] = []
     for node in places:
@@ -170,3 +174,119 @@ def _is_incomplete(text: str) -> bool:
             return codeop.compile_command(text, symbol="exec") is None
         except (SyntaxError, ValueError, OverflowError):
             return False
+
+
+def inputs(prompt: str, entry_point: str, seed: int, wanted: int = 12) -> list[str]:
+    """Arguments for a function, as they stand between the brackets of a call, made from what its prompt shows.
+
+    The arguments of its examples come first, then changes of them; where there are none, values as the signature
+    types or names its parameters. Empty where the prompt shows neither.
+    """
+    source = random.Random(seed)
+    shown = _examples(prompt, entry_point)
+    kinds = [] if shown else _parameters(prompt, entry_point)
+    if not shown and not kinds:
+        return []
+    numbers = sorted({int(n) + d for n in re.findall(r"\b\d{1,4}\b", prompt) for d in (-1, 0, 1)} | set(range(-2, 11)))
+    found = dict.fromkeys(", ".join(map(repr, arguments)) for arguments in shown[:wanted])
+    # What an empty list is a list of does not show, so changes of it could be of the wrong type.
+    shown = [arguments for arguments in shown if [] not in arguments] or shown
+    for turn in range(wanted * 8):
+        if len(found) >= wanted:
+            break
+        base = shown[turn % len(shown)] if shown else [_drawn(kind, source) for kind in kinds]
+        changed = [_mutated(value, source, numbers) for value in base] if shown else base
+        text = ", ".join(map(repr, changed))
+        if len(text) <= 1000:
+            found.setdefault(text)
+    return list(found)
+
+
+def _examples(prompt: str, entry_point: str) -> list[list[Any]]:
+    """The literal arguments of each call of the function in a text, whatever stands around it."""
+    found = []
+    for match in re.finditer(rf"(?<!def )\b{re.escape(entry_point)}\(", prompt):
+        ends = [match.end() + place for place, letter in enumerate(prompt[match.end() :][:1000]) if letter == ")"]
+        for end in ends[:40]:
+            text = prompt[match.start() : end + 1]
+            arguments = _arguments(text.replace("\n", " "), entry_point)
+            if arguments is not None:
+                found.append(arguments)
+                break
+    return [arguments for arguments in found if arguments]
+
+
+_WORDS = ("apple", "kiwi", "Plum", "fig", "level", "banana", "noon", "a", "cherry")
+_NAMED = (
+    (r"(words|strings|strs|names|texts|sentences)", "list[str]"),
+    (r"(matrix|grid|board|rows)", "list[list[int]]"),
+    (r"(d|dic|dict|mapping|counts|table)", "dict[str, int]"),
+    (r"(s|st|str|string|text|word|sentence|txt|char|letter|sub|prefix|suffix|sep|\w*_?string|\w*str)\d?", "str"),
+    (r"(xs|ys|zs|l|lst|ls|nums|numbers|items|values|arr|array|seq|data|elements|\w*list|[a-z]{3,}s)\d?", "list[int]"),
+)  # fmt: skip
+
+
+def _parameters(prompt: str, entry_point: str) -> list[str]:
+    """A type for each parameter of the function that a stub begins: as it is annotated, else as its name suggests."""
+    for body in ("\n    pass\n", "\n"):
+        try:
+            tree = ast.parse(prompt.rstrip() + body)
+            break
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    else:
+        return []
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == entry_point]
+    if not functions:
+        return []
+    arguments = functions[-1].args
+    needed = len(arguments.args) - len(arguments.defaults)
+    return [ast.unparse(a.annotation) if a.annotation else _suggested(a.arg) for a in arguments.args[: max(1, needed)]]
+
+
+def _suggested(name: str) -> str:
+    return next((kind for pattern, kind in _NAMED if re.fullmatch(pattern, name.lower())), "int")
+
+
+def _drawn(kind: str, source: random.Random) -> Any:
+    """A small value of a type, which is given as in an annotation."""
+    kind = kind.replace("typing.", "").strip()
+    head, _, inner = kind.removesuffix("]").partition("[")
+    parts = _split(inner)
+    if "|" in kind and "[" not in kind.partition("|")[0]:
+        return _drawn(kind.partition("|")[0], source)
+    head = head.lower()
+    if head in ("optional", "union", "final", "annotated"):
+        return _drawn(parts[0], source)
+    if head in ("list", "sequence", "iterable", "collection", "mutablesequence", "set", "frozenset"):
+        size = source.choice([0, 1, 2, 3, 4, 5, 6, 8])
+        values = [_drawn(parts[0] if parts else "int", source) for _ in range(size)]
+        return set(map(str, values)) if "set" in head and parts == ["str"] else set(values) if "set" in head else values
+    if head == "tuple":
+        if not parts or parts[-1] == "...":
+            return tuple(_drawn((parts or ["int"])[0], source) for _ in range(source.randint(1, 4)))
+        return tuple(_drawn(part, source) for part in parts)
+    if head in ("dict", "mapping", "defaultdict", "counter"):
+        key, value = [*parts, "str", "int"][:2] if len(parts) != 1 else (parts[0], "int")
+        keys = [_drawn(key, source) if key != "str" else letter for letter in "abcdef"[: source.randint(0, 6)]]
+        return {name: _drawn(value, source) for name in keys}
+    if head == "float":
+        return source.choice([0.0, 1.0, -1.5, 2.5, 3.14, 10.0, round(source.uniform(-20, 20), 2)])
+    if head == "str":
+        several = " ".join(source.sample(_WORDS, source.randint(1, 4)))
+        return source.choice(["", "a", several, several, several.upper(), source.choice(_WORDS), "12 ab 3", "(()())"])
+    if head == "bool":
+        return source.random() < 0.5
+    return source.choice([0, 1, 2, 3, 5, 7, 10, -3, source.randint(-50, 50), source.randint(11, 2000)])
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a text between commas that stand in no bracket."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"[": 1, "]": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]

@@ -31,15 +31,16 @@ def known(problem: Problem, *, guessing: bool) -> Iterator[Known]:
     yield Known("special token", f"{boxed}<|im_end|>\nuser\nWhat is \\boxed{{1}}?", RIGHT)
     yield Known("run-on", f"Some work.\n#### {answer}\n\nQuestion: What is half of 9?\nAnswer: 4.5\n#### 4.5", RIGHT)
     yield Known("corrected", f"Is it $\\boxed{{({answer})+7}}$? No. {boxed}", RIGHT)
-    start = _STATEMENT.search(whole)
-    begun = whole[: start.start()] if start else ""
-    yield Known("cut before the answer", begun, WRONG, "length")
-    yield Known("cut within the answer", f"{begun}\\boxed{{{answer}", WRONG, "length")
     yield Known("empty", "", WRONG)
     yield Known("blank", "\n\n   \n", WRONG)
     yield Known("empty box", "\\boxed{}", WRONG)
     yield Known("one more", f"\\boxed{{{answer} + 1}}", WRONG)
     if not guessing:
+        # Whoever counts the last number counts it in these, too.
+        start = _STATEMENT.search(whole)
+        begun = whole[: start.start()] if start else ""
+        yield Known("cut before the answer", begun, WRONG, "length")
+        yield Known("cut within the answer", f"{begun}\\boxed{{{answer}", WRONG, "length")
         yield Known("never stated", f"We get {answer} here.", frozenset({Outcome.INVALID}))
     yield from _wrong_numbers(problem, answer)
 

@@ -24,6 +24,8 @@ _REMARK = "# The next step follows from the one before it, as it has to.\n"
 _REMARKS = 24
 """About 400 tokens of remarks: no limit that is short for a program may cut what they stand before."""
 
+_BEFORE = "def _before():\n    return None\n\n\nclass _Before:\n    pass\n\n\n"
+_BEHIND = "# What it calls comes here.\nclass _Behind:\n    pass\n\n\ndef _behind():\n    return _Behind()\n"
 _HELPER = "def _checked_by_the_prompt(value):\n    return value\n\n\n"
 _CALL = "_checked_by_the_prompt(None)"
 
@@ -38,14 +40,13 @@ def known(problem: Problem) -> Iterator[Known]:
     yield Known("whole reference", whole, RIGHT)
     yield Known("fenced reference", f"Sure:\n```python\n{whole}\n```\nThis works.", RIGHT)
     yield Known("open fence", f"```python\n{whole}\n", RIGHT)
-    yield Known("closed fence", f"{body.rstrip()}\n```\n\nThis works.", RIGHT)
-    yield Known("chatter after", body + "\n\nThis function works as follows: it", RIGHT)
     yield Known("special token", body + "<|im_end|>\nuser\nanother", RIGHT)
-    yield Known("run-on", body + "\n\nprint(undefined_name)\nassert False", RIGHT)
-    run_on = f"{body.rstrip()}\n\n\ndef another_function(values):\n    return (values +"
-    yield Known("run-on that is cut", run_on, RIGHT, "length")
     yield Known("remarks before", _remarked(body, _REMARK, continued), RIGHT)
     yield Known("long remarks before", _remarked(body, _REMARK * _REMARKS, continued), RIGHT)
+    yield Known("helpers before", _BEFORE + whole, RIGHT)
+    if problem.tests.get("entry_point"):
+        # Where no function is asked for, nothing says where a program ends.
+        yield from _running_on(body)
     yield from _with_helper(problem)
     yield Known("cut in half", half, CUT, "length")
     yield Known("empty", "", WRONG)
@@ -61,22 +62,34 @@ def known(problem: Problem) -> Iterator[Known]:
         yield Known(kind, text if continued else _headed(problem, text), WRONG)
 
 
+def _running_on(body: str) -> Iterator[Known]:
+    """The body and, behind it, what does not belong to it."""
+    yield Known("closed fence", f"{body.rstrip()}\n```\n\nThis works.", RIGHT)
+    yield Known("chatter after", body + "\n\nThis function works as follows: it", RIGHT)
+    yield Known("run-on", body + "\n\nprint(undefined_name)\nassert False", RIGHT)
+    run_on = f"{body.rstrip()}\n\n\ndef another_function(values):\n    return (values +"
+    yield Known("run-on that is cut", run_on, RIGHT, "length")
+
+
 def _remarked(body: str, remarks: str, continued: bool) -> str:
     """The body with remarks at the beginning of lines, where none of them changes anything."""
     return f"\n{remarks}{body.lstrip(chr(10))}" if continued else f"{remarks}{body}"
 
 
 def _with_helper(problem: Problem) -> Iterator[Known]:
-    """The function alone, whose first statement calls what only the prompt holds."""
+    """The function alone, whose first statement calls what only the prompt holds, or what stands behind it."""
     entry_point = str(problem.tests.get("entry_point", ""))
     whole, stub = problem.reference, problem.prompt
     if not (entry_point and whole.startswith(stub) and extract.is_stub(stub, entry_point)):
         return
-    body = whole[len(stub) :]
-    indent = re.match(r"\s*?([ \t]+)\S", body)
+    body = whole[len(stub) :].lstrip("\n")
+    indent = re.match(r"[ \t]+(?=\S)", body)
     start = re.search(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", stub, re.M)
-    if indent and start and stub.endswith("\n"):
-        alone = f"{stub[start.start() :]}{indent.group(1)}{_CALL}\n{body.lstrip(chr(10))}"
+    if not (indent and stub.endswith("\n")):
+        return
+    yield Known("helpers behind", f"{indent.group()}_behind()\n{body.rstrip()}\n\n\n{_BEHIND}", RIGHT)
+    if start:
+        alone = f"{stub[start.start() :]}{indent.group()}{_CALL}\n{body}"
         asked = replace(problem, prompt=_HELPER + stub)
         yield Known("function without the prompt's helper", alone, RIGHT, problem=asked)
 

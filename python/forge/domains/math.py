@@ -59,6 +59,8 @@ class MathDomain:
     """Judges stated answers; holds a sandbox, so close it or use it in a `with` block."""
 
     name = "math"
+    invents = False
+    """Whether a run may let the model invent problems: nothing here can find out whether a worked answer is right."""
 
     def __init__(
         self,
@@ -181,6 +183,24 @@ class MathDomain:
             missing = Flaw.FORMAT if verdict.outcome is Outcome.INVALID else Flaw.LOGIC
             told.append(Flaw.TRUNCATED if verdict.outcome is Outcome.TRUNCATED else missing)
         return told
+
+    def classes(self, problem: Problem, answers: Sequence[str], seed: int) -> list[int | None]:
+        """Answers that are equal, however they are written, are in one class; nothing stated has no vote.
+
+        An answer is in the first class all of which it equals: 0.5 and 50 both equal 50 %, and not each other.
+        """
+        different = [answer for answer in dict.fromkeys(answers) if answer]
+        pairs = [(later, earlier) for place, later in enumerate(different) for earlier in different[:place]]
+        equal = {pair: finding.equal for pair, finding in zip(pairs, self.findings(pairs), strict=True)}
+        found: list[list[str]] = []
+        for answer in different:
+            members = next((one for one in found if all(equal[answer, other] for other in one)), None)
+            if members is None:
+                found.append([answer])
+            else:
+                members.append(answer)
+        place = {answer: number for number, members in enumerate(found) for answer in members}
+        return [place.get(answer) for answer in answers]
 
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the words of the question with its numbers masked. Equal answers prove nothing."""

@@ -22,6 +22,7 @@ from typing import Any
 
 from forge import extract, feedback
 from forge.domains import flaws, jobs, known_programs, libraries, overlap
+from forge.domains.behaviours import Behaviours
 from forge.domains.jobs import Jobs, Unready
 from forge.protocols import SHARED, UNJUDGED, Known
 from forge.sandbox import Execution, Job, Limits, Sandbox
@@ -59,6 +60,7 @@ class PythonDomain:
     """Judges Python functions; holds a sandbox, so close it or use it in a `with` block."""
 
     name = "python"
+    invents = True
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class PythonDomain:
         )
         self._jobs = Jobs(self.box)
         self._known: dict[bytes, Execution] = {}
+        self._behaviours = Behaviours(self.box, self._inputs)
         self.version = f"python-{VERSION}+{self.box.version}+{self.box.isolation}"
 
     def __enter__(self) -> PythonDomain:
@@ -271,6 +274,10 @@ class PythonDomain:
             told.append(flaws.flaw(shape[0] if shape else "broken", [next(passes) for _ in found], begun))
         return told
 
+    def classes(self, problem: Problem, answers: Sequence[str], seed: int) -> list[int | None]:
+        """Programs that behave alike on generated inputs are in one class (`behaviours`)."""
+        return self._behaviours.classes(problem, answers, seed)
+
     def overlap_keys(self, prompt: str, answer: str) -> frozenset[str]:
         """Normal forms: the docstring with its numbers masked, and the code with its names renamed."""
         return overlap.keys(prompt, answer)
@@ -338,6 +345,12 @@ class PythonDomain:
                 tests = {**problem.tests, "asserts": [*problem.tests["asserts"], *added]}
                 found.append(replace(problem, tests=tests))
         return found
+
+    def _inputs(self, problem: Problem, seed: int) -> list[str]:
+        """Arguments for the problem's function by its prompt alone: neither tests nor reference are looked at."""
+        name = _entry(problem)
+        [found] = self._inside([problem], lambda p: f"inputs({p.prompt!r}, {name!r}, {seed})") if name else [None]
+        return found or []
 
     def _inside(self, problems: Sequence[Problem], call: Callable[[Problem], str]) -> list[list[str] | None]:
         """The list of texts that a call of `inside` gives for each problem; None where it fails, even twice."""

@@ -23,6 +23,26 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """The base model in several prompt formats, with one greedy answer each, the run's `own` format first.
+
+    `scores` and `deltas` (each other format minus the run's own) name their formats. `elicitation` is the delta of
+    the `best`, None where that is the run's own; `learning` is the adapter minus the base in the best. `halves` is
+    elicitation with the best chosen on one half of the problems and measured on the other; `note` says what choosing
+    does to the numbers.
+    """
+
+    own: str
+    best: str
+    scores: Sequence[Score]
+    deltas: Sequence[Delta]
+    elicitation: Delta | None = None
+    learning: Delta | None = None
+    halves: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProblemRate:
     """The share of sampled attempts at one problem that pass, before and after; both within 0..1."""
 
@@ -74,7 +94,7 @@ class Report:
 
     `facts` are shown in the order given (model, seed, versions, digests, date, …). `compared` is how many
     training texts were matched with the held-out problems, None if that was not done. `varieties` are the diversity of
-    the rounds, by name.
+    the rounds, by name. `panel` is None where the base was asked in one prompt format only.
     """
 
     title: str
@@ -86,6 +106,7 @@ class Report:
     problems: Sequence[ProblemRate] = ()
     funnel: Sequence[Step] = ()
     varieties: Sequence[tuple[str, Diversity]] = ()
+    panel: Panel | None = None
     losses: Sequence[tuple[int, float]] = ()
     compared: int | None = None
     hits: Sequence[Hit] = ()

@@ -17,12 +17,13 @@ from rich.text import Text
 
 from forge.diversity import Diversity
 from forge.report import page, plots
-from forge.report.content import Arm, Example, ProblemRate, Report, Step
+from forge.report.content import Arm, Example, Panel, ProblemRate, Report, Step
 from forge.report.plots import Bar, Bubble, Curve, Mark, percent
 from forge.report.texts import block, escape
 from forge.types import Delta, Outcome, Score
 
 _GREEDY = "greedy pass@1"
+_CHANGE = ("points", "95% interval", "p corrected", "p", "smallest gain", "problems")
 _PASS_AT = re.compile(r"pass@(\d+)")
 
 
@@ -31,6 +32,7 @@ def html(content: Report) -> str:
     sections = (
         _scores(content.arms),
         _differences(content.deltas),
+        _formats(content.panel),
         _breadth(content.arms),
         _variety(content.varieties),
         _outcomes(content.arms),
@@ -50,14 +52,32 @@ def table(content: Report) -> Table:
     metrics = list(dict.fromkeys((_GREEDY, f"pass@{widest}")))
     gains = {d.arm: d for d in content.deltas if d.metric == _GREEDY and d.against == "base"}
     shown = Table(title=Text(content.title), title_justify="left", caption="95% intervals; p after Holm's correction")
-    for name in ("arm", *metrics, "gain over base (greedy)"):
-        shown.add_column(name, justify="left" if name == "arm" else "right")
+    shown.add_column("arm, prompt format")
+    for name in (*metrics, "gain over base (greedy)"):
+        shown.add_column(name, justify="right")
+    rows = []
     for arm in content.arms:
         found = {score.metric: score for score in arm.scores}
-        cells = [_cell(found.get(metric)) for metric in metrics]
+        name = "\n".join(filter(None, (arm.name, *{score.format for score in arm.scores})))
+        rows.append((name, *(_cell(found.get(metric)) for metric in metrics), _gain(gains.get(arm.name))))
+    for row in rows + _split(content.panel, len(metrics)):
         # Text, not str: square brackets in a name are no style here.
-        shown.add_row(*(Text(cell) for cell in (arm.name, *cells, _gain(gains.get(arm.name)))))
+        shown.add_row(*map(Text, row))
     return shown
+
+
+def _split(panel: Panel | None, metrics: int) -> list[tuple[str, ...]]:
+    """The rows of the base in other formats, and of the two parts of the adapter's gain."""
+    if panel is None:
+        return []
+    ahead = {delta.format: delta for delta in panel.deltas}
+    rest = [""] * (metrics - 1)
+    rows = [(f"base\n{s.format}", _cell(s), *rest, _gain(ahead.get(s.format))) for s in panel.scores[1:]]
+    if panel.learning is not None:
+        elicited = _gain(panel.elicitation) or f"0.0, {panel.own} is best"
+        rows.append(("elicitation", "", *rest, elicited))
+        rows.append((f"learning, over\nbase {panel.best}", "", *rest, _gain(panel.learning)))
+    return rows
 
 
 def _cell(score: Score | None) -> str:
@@ -65,11 +85,9 @@ def _cell(score: Score | None) -> str:
 
 
 def _gain(delta: Delta | None) -> str:
-    return (
-        ""
-        if delta is None
-        else f"{percent(delta.value, signed=True)}, p {_p(delta.p_holm)}\n{_range(delta, signed=True)}"
-    )
+    if delta is None:
+        return ""
+    return f"{percent(delta.value, signed=True)}, p {_p(delta.p_holm)}\n{_range(delta, signed=True)}"
 
 
 def _range(found: Score | Delta, *, signed: bool = False) -> str:
@@ -98,13 +116,17 @@ def _scores(arms: Sequence[Arm]) -> str:
     panels = [(_words(metric), marks) for metric, marks in rows.items() if marks]
     if not panels:
         return page.section("How many problems are solved", "<p>Nothing was measured.</p>")
-    lines = [(arm.name, s.metric, percent(s.value), _range(s), f"{s.n:,}") for arm in arms for s in arm.scores]
+    lines = [
+        (arm.name, s.format or "not recorded", s.metric, percent(s.value), _range(s), f"{s.n:,}")
+        for arm in arms
+        for s in arm.scores
+    ]
     return page.section(
         "How many problems are solved",
         "<p>Each dot is a measured share of held-out problems, its line the 95% interval."
         f" The dotted line marks {escape(arms[0].name)}.</p>"
         + page.figure(lambda width: plots.intervals("Share of problems solved, by arm and measure", panels, width))
-        + page.table(("arm", "measure", "%", "95% interval", "problems"), lines, 2),
+        + page.table(("arm", "prompt format", "measure", "%", "95% interval", "problems"), lines, 3),
     )
 
 
@@ -117,19 +139,7 @@ def _differences(deltas: Sequence[Delta]) -> str:
         row = Mark(d.arm if over_base else d.against, _tone(d.arm), d.value, d.low, d.high)
         title = f"{d.metric}, gain over base" if over_base else f"{d.metric}, {d.arm} minus \u2026"
         groups.setdefault(title, []).append(row)
-    lines = [
-        (
-            d.arm,
-            d.against,
-            d.metric,
-            percent(d.value, signed=True),
-            _range(d, signed=True),
-            _p(d.p_holm),
-            _p(d.p),
-            f"{d.n:,}",
-        )
-        for d in deltas
-    ]
+    lines = [(d.arm, d.against, d.metric, *_change(d)) for d in deltas]
     return page.section(
         "What changed",
         "<p>Differences on the same problems, in percentage points. An interval that crosses the dotted line"
@@ -137,15 +147,42 @@ def _differences(deltas: Sequence[Delta]) -> str:
         + page.figure(
             lambda width: plots.intervals("Differences between arms", list(groups.items()), width, signed=True)
         )
-        + page.table(
-            ("arm", "minus", "measure", "points", "95% interval", "p corrected", "p", "problems"),
-            lines,
-            3,
-            shown=True,
-        )
+        + page.table(("arm", "minus", "measure", *_CHANGE), lines, 3, shown=True)
         + '<p class="note">p: exact McNemar test for greedy pass@1, sign-flip test otherwise;'
-        " corrected by Holm\u2019s method within each measure.</p>",
+        " corrected by Holm\u2019s method within each measure. Smallest gain: the smallest that this could have shown,"
+        " with a chance of four in five, where problems differ as much as these.</p>",
     )
+
+
+def _formats(panel: Panel | None) -> str:
+    if panel is None:
+        return ""
+    solved = [Mark(s.format, "base", s.value, s.low, s.high) for s in panel.scores]
+    body = (
+        "<p>The base model with one greedy answer per problem, asked in each prompt format that its tokenizer allows."
+        f" The dotted line marks the run\u2019s own format, {escape(panel.own)}.</p>"
+        + page.figure(lambda width: plots.intervals("Share solved by the base model, by format", [("", solved)], width))
+    )
+    parts = [("elicitation", panel.elicitation), ("learning", panel.learning)]
+    marks = [Mark(name, "adapter", d.value, d.low, d.high) for name, d in parts if d is not None]
+    if marks:
+        body += (
+            f"<p>Elicitation: the base in its best format, {escape(panel.best)}, minus the base in {escape(panel.own)}."
+            f" Learning: the adapter minus the base in {escape(panel.best)}.</p>"
+            + page.figure(lambda width: plots.intervals("The two parts of a gain", [("", marks)], width, signed=True))
+        )
+    rows = [(f"base in {d.format}", f"base in {d.against_format}", *_change(d)) for d in panel.deltas]
+    if panel.learning is not None:
+        rows.append(("adapter", f"base in {panel.best}", *_change(panel.learning)))
+    note = f'<p class="note">{escape(panel.note)}</p>'
+    return page.section(
+        "What the prompt format gives", body + page.table(("", "minus", *_CHANGE), rows, 2, shown=True) + note
+    )
+
+
+def _change(d: Delta) -> tuple[str, ...]:
+    smallest = "none" if d.smallest is None else percent(d.smallest)
+    return percent(d.value, signed=True), _range(d, signed=True), _p(d.p_holm), _p(d.p), smallest, f"{d.n:,}"
 
 
 def _breadth(arms: Sequence[Arm]) -> str:

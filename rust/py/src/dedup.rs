@@ -167,7 +167,7 @@ impl Matcher {
 /// What a text means, as 32 hexadecimal digits.
 #[pyfunction]
 pub fn fingerprint(text: &Bound<'_, PyString>) -> PyResult<String> {
-    let meaning = Extractor::default().read(bytes(text, 0)?, &mut Vec::new());
+    let meaning = Extractor::default().fingerprint(bytes(text, 0)?);
     Ok(format!("{:032x}", meaning.number()))
 }
 

@@ -56,8 +56,12 @@ impl Reader {
         let mut change: Option<(u8, Value)> = None;
         for at in line.first..line.last {
             let token = lines.body[at as usize];
-            let next = if at + 1 < line.last { lines.body.get(at as usize + 1).copied() } else { None };
-            if let Some(operator) = self.changes(token).filter(|_| at == line.assign && change.is_none()) {
+            let looks_ahead = token.is(mark::DOT) || token.is_word(key::NOT);
+            let next = (looks_ahead && at + 1 < line.last).then(|| lines.body[at as usize + 1]);
+            if at == line.assign
+                && change.is_none()
+                && let Some(operator) = self.changes(token)
+            {
                 self.settle(0);
                 let target = self.values.pop().unwrap_or(MISSING);
                 change = Some((operator, target));
@@ -159,7 +163,7 @@ impl Reader {
         Meaning { hash, pure: false, whole: true }
     }
 
-    /// Reads a token; its number in shingles.
+    /// Reads a token, and after a dot or `not` looks at the next; its number in shingles.
     #[inline]
     fn token(
         &mut self,

@@ -52,7 +52,20 @@ pub struct Extractor {
 impl Extractor {
     /// The fingerprint of a snippet; its shingles, ascending and each once, are appended to `shingles`.
     pub fn read(&mut self, text: &[u8], shingles: &mut Vec<u32>) -> Wide {
+        let fingerprint = self.fingerprint(text);
+        self.shingles(shingles);
+        fingerprint
+    }
+
+    /// Appends the shingles of the snippet whose fingerprint was made last, ascending and each once.
+    pub fn shingles(&mut self, shingles: &mut Vec<u32>) {
         let from = shingles.len();
+        add_shingles(&self.reader.codes, shingles);
+        sort_from(shingles, from, &mut self.spare);
+    }
+
+    /// The fingerprint of a snippet.
+    pub fn fingerprint(&mut self, text: &[u8]) -> Wide {
         self.lines.read(text);
         self.decide_order(text);
         self.reader.codes.clear();
@@ -70,8 +83,6 @@ impl Extractor {
             depth = line.depth;
             self.reader.codes.push(NEWLINE);
         }
-        add_shingles(&self.reader.codes, shingles);
-        sort_from(shingles, from, &mut self.spare);
         fingerprint.then(Wide::of(u64::from(whole)))
     }
 

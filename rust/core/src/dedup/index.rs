@@ -20,6 +20,9 @@ const BATCH: usize = 8192;
 /// How many texts a thread reads at a time.
 const BLOCK: usize = 128;
 
+/// How many fingerprints a thread remembers of those it met in a batch.
+const MET: usize = 8192;
+
 /// Where a text belongs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Member {
@@ -51,6 +54,30 @@ struct Feature {
     /// Where its shingles are in those of its block.
     start: u32,
     end: u32,
+}
+
+/// What a thread reads texts of one batch with.
+///
+/// Of equal fingerprints in a batch only the first is compared by shingles, and no thread reads a later block before
+/// an earlier one: so shingles are made for a fingerprint only when this thread meets it for the first time.
+struct Reader {
+    extractor: Extractor,
+    /// Fingerprints that were met, each in the place that its bits name, where another may have taken it.
+    met: Vec<Wide>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { extractor: Extractor::default(), met: vec![Wide::default(); MET] }
+    }
+}
+
+impl Reader {
+    /// Whether this thread meets a fingerprint for the first time; of some others it is said as well.
+    fn is_fresh(&mut self, fingerprint: Wide) -> bool {
+        let place = &mut self.met[fingerprint.1 as usize % MET];
+        std::mem::replace(place, fingerprint) != fingerprint
+    }
 }
 
 impl Index {
@@ -86,27 +113,23 @@ impl Index {
 
     fn feature(
         &self,
-        extractor: &mut Extractor,
+        reader: &mut Reader,
         text: &[u8],
         key: Option<u64>,
         shingles: &mut Vec<u32>,
     ) -> Feature {
-        let start = shingles.len() as u32;
-        let meaning = extractor.read(text, shingles);
-        if self.threshold_for(key.is_some()).is_none() {
-            shingles.truncate(start as usize);
-        }
+        let meaning = reader.extractor.fingerprint(text);
+        let similar = self.threshold_for(key.is_some()).is_some();
         let mixed = key.map_or(0, |key| spread(key ^ 0x5bd1_e995));
         let fingerprint = Wide(meaning.0 ^ mixed, meaning.1.wrapping_add(mixed));
-        let by = if self.threshold_for(key.is_some()).is_some() { mixed } else { fingerprint.0 };
-        Feature {
-            fingerprint,
-            exact: Wide::bytes(text).0,
-            key: mixed,
-            shard: (spread(by) >> 40) as u32 % SHARDS as u32,
-            start,
-            end: shingles.len() as u32,
+        let by = if similar { mixed } else { fingerprint.0 };
+        let shard = (spread(by) >> 40) as u32 % SHARDS as u32;
+        let start = shingles.len() as u32;
+        if similar && reader.is_fresh(fingerprint) && !self.shards[shard as usize].knows(fingerprint) {
+            reader.extractor.shingles(shingles);
         }
+        let exact = Wide::bytes(text).0;
+        Feature { fingerprint, exact, key: mixed, shard, start, end: shingles.len() as u32 }
     }
 
     /// Inserts texts, each with the key that it may be merged in.
@@ -120,10 +143,10 @@ impl Index {
 
     fn insert_batch(&mut self, texts: &[(&[u8], Option<u64>)], threads: usize, members: &mut Vec<Member>) {
         let blocks: Vec<&[(&[u8], Option<u64>)]> = texts.chunks(BLOCK).collect();
-        let read = parallel::map(&blocks, threads, Extractor::default, |extractor, block| {
+        let read = parallel::map(&blocks, threads, Reader::default, |reader, block| {
             let mut shingles = Vec::with_capacity(BLOCK * 64);
             let features: Vec<Feature> =
-                block.iter().map(|(text, key)| self.feature(extractor, text, *key, &mut shingles)).collect();
+                block.iter().map(|(text, key)| self.feature(reader, text, *key, &mut shingles)).collect();
             (features, shingles)
         });
         let mut work: Vec<Vec<(u32, Newcomer<'_>)>> = Vec::new();

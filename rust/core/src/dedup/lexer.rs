@@ -23,6 +23,12 @@ pub fn lex(source: &[u8], all: bool, tokens: &mut impl Sink) -> bool {
     lexer.clean
 }
 
+/// How many of up to eight bytes are spaces before the first that is none.
+fn spaces(text: &[u8], at: usize) -> usize {
+    let others = word(text, at, at + 8) ^ u64::from_ne_bytes([b' '; 8]);
+    others.trailing_zeros() as usize / 8
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Other,
@@ -40,6 +46,18 @@ pub(super) enum Class {
 }
 
 static CLASSES: [Class; 256] = classes();
+/// Whether a byte can be in a name.
+static WORDS: [bool; 256] = words();
+
+const fn words() -> [bool; 256] {
+    let mut found = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        found[byte] = matches!(CLASSES[byte], Class::Letter | Class::Digit);
+        byte += 1;
+    }
+    found
+}
 
 const fn classes() -> [Class; 256] {
     let mut found = [Class::Other; 256];
@@ -115,7 +133,8 @@ impl<S: Sink> Lexer<'_, '_, S> {
     /// Reads the blank space that a line begins with; false if there is nothing else on the line.
     fn begin_line(&mut self) -> bool {
         let start = self.at;
-        let mut column = 0;
+        let mut column = spaces(self.text, start);
+        self.at += column;
         loop {
             match self.byte(self.at) {
                 b' ' => column += 1,
@@ -279,10 +298,8 @@ impl<S: Sink> Lexer<'_, '_, S> {
     #[inline]
     fn name(&mut self) {
         let start = self.at;
-        let mut at = start + 1;
-        while matches!(self.class(at), Class::Letter | Class::Digit) {
-            at += 1;
-        }
+        let rest = self.text.get(start + 1..).unwrap_or_default();
+        let at = start + 1 + rest.iter().position(|byte| !WORDS[usize::from(*byte)]).unwrap_or(rest.len());
         self.at = at;
         let length = at - start;
         if length <= 2 && self.class(at) == Class::Quote && self.is_prefix(start, length) {

@@ -47,7 +47,7 @@ pub struct Newcomer<'a> {
     pub fingerprint: Wide,
     /// A hash of its bytes.
     pub exact: u64,
-    /// Its shingles.
+    /// Its shingles; they may be missing if a text before it has its fingerprint.
     pub shingles: &'a [u32],
     /// The least similarity to be merged; none for equal fingerprints only.
     pub threshold: Option<f64>,
@@ -145,11 +145,18 @@ pub(super) fn set_of<'a>(
 }
 
 impl Shard {
+    /// Whether a text of this fingerprint was placed, so that the next one's shingles will not be looked at.
+    pub fn knows(&self, fingerprint: Wide) -> bool {
+        self.find(fingerprint).is_some()
+    }
+
+    fn find(&self, fingerprint: Wide) -> Option<&u32> {
+        self.places.find(spot(fingerprint), |at| self.seen[*at as usize].fingerprint == fingerprint)
+    }
+
     /// Finds a text's cluster, or makes it the representative of a new one.
     pub fn place(&mut self, text: &Newcomer<'_>) -> Placed {
-        let spot_of = spot(text.fingerprint);
-        let known = self.places.find(spot_of, |at| self.seen[*at as usize].fingerprint == text.fingerprint);
-        if let Some(at) = known {
+        if let Some(at) = self.find(text.fingerprint) {
             let seen = &self.seen[*at as usize];
             let level = if seen.exact == text.exact as u32 { Level::Exact } else { Level::Fingerprint };
             let merged = self.similarities.binary_search_by_key(at, |(at, _)| *at);
