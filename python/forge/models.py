@@ -20,6 +20,9 @@ from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, Format
 MARKER = "forge-adapter.json"
 """Written last into an adapter's folder: an adapter without it is not finished."""
 
+GGUF = ".gguf"
+"""How a file ends that llama.cpp runs as it is: it has its own tokenizer, and cannot be trained on."""
+
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 """What torch computes in."""
 
@@ -30,7 +33,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.m
 
 
 def location(name: str) -> str:
-    """Where the weights of `name` are: a folder, or the hub name itself.
+    """Where the weights of `name` are: a folder, a GGUF file, or the hub name itself.
 
     Raises:
         ConfigError: the name looks like a folder that does not exist or holds no model.
@@ -38,6 +41,8 @@ def location(name: str) -> str:
     if name == EMBEDDED:
         return str(weights())
     folder = Path(name).expanduser()
+    if folder.suffix == GGUF and folder.is_file():
+        return str(folder)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ConfigError(f"{folder} holds no config.json", "model.name must be a transformers model folder")
@@ -63,6 +68,10 @@ def load_tokenizer(name: str) -> Any:
 
     logging.disable_progress_bar()
     place = location(name)
+    if place.endswith(GGUF):
+        from forge.llama.tokenizer import GgufTokenizer
+
+        return GgufTokenizer(place)
     # Without its files transformers would make up an empty tokenizer.
     if Path(place).is_dir() and not any((Path(place) / file).is_file() for file in _TOKENIZER_FILES):
         raise ConfigError(f"{place} holds no tokenizer", f"the folder needs one of {', '.join(_TOKENIZER_FILES)}")
@@ -90,6 +99,8 @@ def load_model(name: str, device: str, precision: str = "auto", threads: int = 0
 
     logging.disable_progress_bar()
     place = location(name)
+    if place.endswith(GGUF):
+        raise ConfigError(f"{name} can be run by llama.cpp alone", "set model.generator to llamacpp")
     if precision not in PRECISIONS:
         raise ConfigError(f"torch has no engine.precision {precision!r}", f"one of {', '.join(PRECISIONS)}")
     dtype = getattr(torch, precision) if precision != "auto" else torch.float32 if device == "cpu" else torch.bfloat16
@@ -166,6 +177,8 @@ def context(name: str) -> int:
     """How many tokens the model takes, prompt and completion together; 0 where its configuration does not say."""
     from transformers import AutoConfig
 
+    if location(name).endswith(GGUF):
+        return 0
     try:
         settings = AutoConfig.from_pretrained(location(name)).get_text_config()
     except Exception as failure:
@@ -179,21 +192,27 @@ def encode(tokenizer: Any, prompt: Any, text: str) -> list[int]:
 
 
 def digest(place: str) -> str:
-    """A short hash of a model's or adapter's files; the name alone for a model that is not in a folder."""
+    """A short hash of a model's or adapter's files; the name alone for a model that is on no disk."""
     folder = Path(place)
-    if not folder.is_dir():
-        return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
     hasher = hashlib.blake2b(digest_size=6)
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".safetensors", ".bin") and file.name != MARKER:
-            size = file.stat().st_size
-            hasher.update(f"{file.name} {size}\n".encode())
-            with file.open("rb") as stream:
-                hasher.update(stream.read(_WHOLE))
-                if size > _WHOLE:
-                    stream.seek(-(2**20), 2)
-                    hasher.update(stream.read())
+    if folder.is_file():
+        _hash_file(hasher, folder)
+    elif not folder.is_dir():
+        hasher.update(place.encode())
+    else:
+        for file in sorted(folder.iterdir()):
+            if file.suffix in (".json", ".safetensors", ".bin") and file.name != MARKER:
+                hasher.update(f"{file.name} {file.stat().st_size}\n".encode())
+                _hash_file(hasher, file)
     return hasher.hexdigest()
+
+
+def _hash_file(hasher: Any, file: Path) -> None:
+    with file.open("rb") as stream:
+        hasher.update(stream.read(_WHOLE))
+        if file.stat().st_size > _WHOLE:
+            stream.seek(-(2**20), 2)
+            hasher.update(stream.read())
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:
@@ -218,3 +237,20 @@ def _not_loaded(what: str, name: str, failure: Exception) -> ConfigError:
     if not Path(location(name)).is_dir():
         hint += "; a hub name needs the network the first time, a local folder never does"
     return ConfigError(f"cannot load the {what} of {name!r}: {first}", hint)
+
+
+def folder(name: str) -> Path:
+    """The folder with the files of a model: its own, or where the hub's copy is kept.
+
+    Raises:
+        ConfigError: there is none on this machine.
+    """
+    from huggingface_hub import snapshot_download
+
+    place = location(name)
+    if Path(place).is_dir():
+        return Path(place)
+    try:
+        return Path(snapshot_download(place, local_files_only=True))
+    except Exception as failure:
+        raise _not_loaded("model", name, failure) from failure

@@ -3,6 +3,7 @@
 GENERATORS = {
     "auto": "forge.generators.auto:make",
     "transformers": "forge.generators.transformers:TransformersGenerator",
+    "llamacpp": "forge.generators.llamacpp:LlamaCppGenerator",
     "vllm": "forge.generators.vllm:VllmGenerator",
     "server": "forge.generators.server:ServerGenerator",
     "replay": "forge.generators.replay:ReplayGenerator",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from forge import models
 from forge.config import AS_IT_COMES, EngineConfig, resolve
 from forge.errors import ConfigError
+from forge.export.families import family
 from forge.generators import GENERATORS
 from forge.generators.vllm import computes_on_cpu
 
@@ -34,7 +34,7 @@ def choose(model: str, device: str = AUTO, engine: EngineConfig = AS_IT_COMES) -
         if _installed("vllm") and not computes_on_cpu():
             return "vllm", f"vLLM is installed and the device is {found}"
         return "transformers", f"the device is {found} and vLLM is not installed (pip install 'forge[vllm]')"
-    if not (_installed("llama_cpp") and _installed("gguf") and "llamacpp" in GENERATORS):
+    if not (_installed("llama_cpp") and _installed("gguf")):
         return "transformers", f"the device is {found} and llama.cpp is not installed (pip install 'forge[llama]')"
     if why := _not_exported(model):
         return "transformers", why
@@ -63,7 +63,7 @@ def _not_exported(model: str) -> str:
     if not Path(place).is_dir():
         return "only a model in a folder is written as GGUF"
     try:
-        importlib.import_module("forge.export.families").family(AutoConfig.from_pretrained(place))
+        family(AutoConfig.from_pretrained(place))
     except ConfigError as failure:
         return str(failure)
     return ""

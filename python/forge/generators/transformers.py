@@ -8,7 +8,7 @@ composition, device or thread count may change a rounding and with it a token.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class TransformersGenerator:
         for start in range(0, len(ids), self.rows):
             try:
                 for completion in _Batch(self, ids[start : start + self.rows], sampling, source).run():
-                    yield Completion(start + completion.index, completion.text, completion.finish, completion.tokens)
+                    yield replace(completion, index=start + completion.index)
             except (MemoryError, RuntimeError) as failure:
                 if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
                     raise
@@ -211,7 +211,9 @@ class _Batch:
             ended = token in self.ends
             if ended or stop or taken == row.budget:
                 row.done = True
-                yield Completion(row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids))
+                yield Completion(
+                    row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids), tuple(row.ids)
+                )
 
     def _stopped(self, rows: list[_Row]) -> list[bool]:
         """Which rows' text has just reached a stop string."""

@@ -153,7 +153,7 @@ class VllmGenerator:
         if message["finish"] not in ("stop", "length"):
             raise GeneratorError(f"vLLM ended a completion with {message['finish']!r}", "see its own documentation")
         text = cut(str(self.tokenizer.decode(message["ids"], skip_special_tokens=False)), sampling.stops)
-        return Completion(index, text, message["finish"], len(message["ids"]))
+        return Completion(index, text, message["finish"], len(message["ids"]), tuple(message["ids"]))
 
     def _tell(self, adapter: str, identity: int = 0) -> None:
         self._ask({"do": "use", "adapter": adapter, "identity": identity}, "used")
