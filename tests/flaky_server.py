@@ -78,6 +78,13 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"choices": [')
             self.close_connection = True
+        elif mode == "cut" and times < 2:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(b'{"choices": [')
+            self.close_connection = True
         elif mode == "strict":
             self.answer(400, {"error": {"message": "the prompt is too long", "code": 400}})
         else:

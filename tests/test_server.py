@@ -74,7 +74,7 @@ def test_prompts_are_asked_for_a_few_completions_at_a_time_and_keep_their_places
     assert all(request["stop"] == ["!"] for request in asked(flaky[1]))
 
 
-@pytest.mark.parametrize("mode", ["busy", "torn", "storm"])
+@pytest.mark.parametrize("mode", ["busy", "torn", "cut", "storm"])
 def test_a_fault_that_passes_changes_nothing(
     mode: str, made: Callable[[str], ServerGenerator], flaky: tuple[str, Path]
 ) -> None:
