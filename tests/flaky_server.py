@@ -85,10 +85,12 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"choices": [')
             self.close_connection = True
+        elif mode == "picky" and body.get("prompt") == "b":
+            self.answer(400, {"error": {"message": "not this one"}})
         elif mode == "strict":
             self.answer(400, {"error": {"message": "the prompt is too long", "code": 400}})
         else:
-            if mode in ("storm", "slow"):
+            if mode in ("storm", "slow", "picky"):
                 time.sleep(0.02)
             with LOCK, Path(sys.argv[1]).open("a") as log:
                 log.write(json.dumps(body) + "\n")

@@ -98,6 +98,15 @@ def test_a_server_that_stays_down_or_refuses_ends_in_an_error_for_people(
         answers(made("strict"))
 
 
+def test_what_is_paid_for_is_given_before_a_failure_is_told(
+    made: Callable[[str], ServerGenerator], flaky: tuple[str, Path]
+) -> None:
+    given: list[Completion] = []
+    with pytest.raises(GeneratorError, match="not this one"):
+        given.extend(made("picky").generate(PROMPTS, Sampling()))
+    assert sum(request.get("n", 1) for request in asked(flaky[1])) == len(given) == 21
+
+
 def test_what_is_no_such_server_is_told_apart(
     flaky: tuple[str, Path], made: Callable[[str], ServerGenerator], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,9 @@ FIRST_WAIT = 0.5
 """Seconds before the second try; then twice as long each time, up to `LONGEST_WAIT`."""
 
 LONGEST_WAIT = 60.0
+PATIENCE = 30.0
+"""Seconds that answers under way have when another request has failed for good."""
+
 MOST_AT_ONCE = 64
 _BEGIN = 8
 _READ = 600.0
@@ -119,53 +122,87 @@ def answers(
 ) -> Iterator[tuple[int, Any]]:
     """The answer to each path and body, with its number, as they come.
 
+    A failure ends it once the answers to what is under way, which are paid for, have come, or `PATIENCE` is over.
+
     Raises:
         GeneratorError: one was sent `TRIES` times without an answer.
         Refused: the server will not do one of them.
     """
-    source = random.Random(seed)
-    waiting = [_Job(number, body, path) for number, (path, body) in enumerate(asked)]
-    waiting.reverse()
-    come: queue.Queue[tuple[_Job, Any]] = queue.Queue()
-    pace = _Pace(most)
-    under_way = left = 0
-    left = len(waiting)
-    later: list[_Job] = []
-    while left:
-        now = time.monotonic()
-        while under_way < pace.allowed:
-            due = next((job for job in later if job.due <= now), None)
-            if due is not None:
-                later.remove(due)
-            elif waiting:
-                due = waiting.pop()
-            else:
-                break
-            due.launched = pace.launch()
-            under_way += 1
-            threading.Thread(target=_send, args=(server, due, come), daemon=True).start()
+    round = _Round(server, asked, most, seed)
+    failure: Exception | None = None
+    patience = float("inf")
+    while round.left and not (failure and not round.under_way) and time.monotonic() < patience:
+        if failure is None:
+            round.launch()
         try:
-            job, answer = come.get(timeout=max(0.01, min((job.due for job in later), default=now + 3600) - now))
-        except queue.Empty:
+            found = round.take()
+        except (GeneratorError, Refused) as raised:
+            failure = failure or raised
+            patience = min(patience, time.monotonic() + PATIENCE)
             continue
-        under_way -= 1
+        if found is not None:
+            yield found
+    if failure is not None:
+        raise failure
+
+
+class _Round:
+    """Requests that wait, that are under way, and that are to be sent again."""
+
+    def __init__(self, server: Server, asked: Sequence[tuple[str, Mapping[str, Any]]], most: int, seed: int) -> None:
+        self.left = len(asked)
+        self.under_way = 0
+        self._server = server
+        self._source = random.Random(seed)
+        self._waiting = [_Job(number, body, path) for number, (path, body) in enumerate(asked)][::-1]
+        self._later: list[_Job] = []
+        self._come: queue.Queue[tuple[_Job, Any]] = queue.Queue()
+        self._pace = _Pace(most)
+
+    def launch(self) -> None:
+        """Send as many as may be under way."""
+        now = time.monotonic()
+        while self.under_way < self._pace.allowed:
+            job = next((job for job in self._later if job.due <= now), None)
+            if job is not None:
+                self._later.remove(job)
+            elif self._waiting:
+                job = self._waiting.pop()
+            else:
+                return
+            job.launched = self._pace.launch()
+            self.under_way += 1
+            threading.Thread(target=self._send, args=(job,), daemon=True).start()
+
+    def take(self) -> tuple[int, Any] | None:
+        """An answer, if one comes before something else is to be done.
+
+        Raises:
+            GeneratorError: one was sent often enough.
+            Refused: the server will not do it.
+        """
+        due = min((job.due for job in self._later), default=float("inf"))
+        try:
+            job, answer = self._come.get(timeout=max(0.01, min(1.0, due - time.monotonic())))
+        except queue.Empty:
+            return None
+        self.under_way -= 1
         if isinstance(answer, Unwell):
-            pace.slow(job.launched)
-            _put_off(job, answer, source)
-            later.append(job)
-        elif isinstance(answer, Exception):
+            self._pace.slow(job.launched)
+            _put_off(job, answer, self._source)
+            self._later.append(job)
+            return None
+        if isinstance(answer, Exception):
             raise answer
-        else:
-            pace.quicken()
-            left -= 1
-            yield job.number, answer
+        self._pace.quicken()
+        self.left -= 1
+        return job.number, answer
 
-
-def _send(server: Server, job: _Job, come: queue.Queue[tuple[_Job, Any]]) -> None:
-    try:
-        come.put((job, server.post(job.path, job.body)))
-    except Exception as failure:
-        come.put((job, failure))
+    def _send(self, job: _Job) -> None:
+        try:
+            self._come.put((job, self._server.post(job.path, job.body)))
+        except Exception as failure:
+            self._come.put((job, failure))
 
 
 def _put_off(job: _Job, fault: Unwell, source: random.Random) -> None:
