@@ -4,6 +4,7 @@ say something else is refused."""
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ if importlib.util.find_spec("llama_cpp") is None:
 
 
 from families import FAMILIES, make
+from forge import regrade
 from forge.config import EMBEDDED, EngineConfig, TrainConfig
 from forge.errors import ConfigError, GeneratorError
 from forge.export.families import family
@@ -43,8 +45,8 @@ QUICK = TrainConfig(rank=4, alpha=8, epochs=4, rate=2e-2, batch=4, modules=MODUL
 
 def prompts(count: int = COUNT) -> list[Prompt]:
     """Prompts of several lengths, no two alike."""
-    source = Path(__file__).read_text().replace("\n\n", "\n")
-    return [source[97 * number : 97 * number + 12 + 7 * number % 160] for number in range(count)]
+    source = Path(__file__).read_text()
+    return [source[number * 97 % (len(source) - 200) :][: 12 + 7 * number % 160] for number in range(count)]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,6 +108,13 @@ def test_an_adapter_of_another_base_or_of_zeros_is_not_served(tiny_qwen: Path, t
         LlamaCppGenerator(str(make("qwen3", tiny_qwen, tmp_path / "qwen3")), str(adapter), engine=EXACT)
     served = LlamaCppGenerator(str(base), str(adapter), engine=EXACT)
     name = served.name
+    write_model(base, tmp_path / "base.gguf", "f32")
+    by_file = LlamaCppGenerator(str(tmp_path / "base.gguf"), str(adapter))
+    asked = Sampling(0.0, max_tokens=20)
+    assert [done.ids for done in by_file.generate(["def f1(x):\n"], asked)] == [
+        done.ids for done in served.generate(["def f1(x):\n"], asked)
+    ]
+    by_file.close()
     weights = load_file(adapter / "adapter_model.safetensors")
     save_file({key: 0 * weight for key, weight in weights.items()}, adapter / "adapter_model.safetensors")
     with pytest.raises(GeneratorError, match="changes nothing"):
@@ -270,3 +279,28 @@ def test_tensors_are_those_of_the_official_converter(tiny_qwen: Path, tmp_path: 
         for name, tensor in theirs.items():
             assert ours[name].tensor_type == tensor.tensor_type, (model, kind, name)
             assert ours[name].data.tobytes() == tensor.data.tobytes(), (model, kind, name)
+
+
+def test_a_tokenizer_by_pieces_is_read_as_its_own(tiny_qwen: Path, tmp_path: Path) -> None:
+    """As Llama 2's, Mistral's and Gemma's: pieces of text, spaces made visible, bytes where no piece fits."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    bpe = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    bpe.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    bpe.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    trainer = trainers.BpeTrainer(vocab_size=512, special_tokens=special, show_progress=False)
+    bpe.train_from_iterator(Path(__file__).read_text().split("\n"), trainer)
+    spec = json.loads(bpe.to_str())
+    # The trainer makes the bytes special; in a published file they are pieces like others.
+    spec["added_tokens"] = spec["added_tokens"][:3]
+    spec["model"]["byte_fallback"] = True
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(spec)), bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    place = make("llama", tiny_qwen, tmp_path / "model")
+    tokenizer.save_pretrained(place)
+    write_model(place, tmp_path / "model.gguf", "f16")
+    texts = ["def f(x):", "    return {'a': \"ü\"}  # 日本", "a  b\tc\n\n", "</s> and <s>", *map(str, prompts(20))]
+    regrade.demand_same_tokens(str(place), tmp_path / "model.gguf", texts)

@@ -8,7 +8,6 @@ process of its own, so that its assertions end that process and not the run. doc
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from forge.export import cached
 from forge.export.gguf import PRECISIONS, stored
 from forge.export.vocabulary import ends
 from forge.generators import live
+from forge.generators.endings import cut
 from forge.llama.process import Process, demand_installed
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
@@ -55,7 +55,7 @@ class LlamaCppGenerator:
             "do": "load",
             "path": str(path),
             "offload": device != "cpu",
-            "threads": engine.threads or _processors(),
+            "threads": engine.threads,
         }
         self._process = Process([self._load])
         self._process.start()
@@ -134,7 +134,8 @@ class LlamaCppGenerator:
         for answer in self._process.stream(**self._request(ids, sampling)):
             if "row" in answer:
                 index, tokens, finish = answer["row"]
-                yield Completion(index, self._text(tokens, sampling.stops), finish, len(tokens), tuple(tokens))
+                text = cut(self.tokenizer.decode(tokens, skip_special_tokens=False), sampling.stops)
+                yield Completion(index, text, finish, len(tokens), tuple(tokens))
 
     def _request(self, ids: list[list[int]], sampling: Sampling) -> dict[str, Any]:
         places: dict[tuple[int, ...], int] = {}
@@ -155,18 +156,7 @@ class LlamaCppGenerator:
             "memory": self.engine.memory,
         }
 
-    def _text(self, tokens: list[int], stops: Sequence[str]) -> str:
-        """The completion, cut before the first stop string."""
-        text = str(self.tokenizer.decode(tokens, skip_special_tokens=False))
-        cuts = [text.find(stop) for stop in stops]
-        return text[: min((cut for cut in cuts if cut >= 0), default=len(text))]
-
 
 def _seed(seed: int, index: int) -> int:
     """The seed of one completion, of 32 bits."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {index}".encode(), digest_size=4).digest(), "big")
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

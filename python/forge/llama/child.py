@@ -98,7 +98,7 @@ class Child:
     def _open(self, sequences: int, longest: int, share: float) -> dict[str, int]:
         """A context for as many sequences as are wanted and fit."""
         context = -(-longest // BLOCK) * BLOCK
-        free = int(_free() * (share or _RESERVE))
+        free = int((_free() + self.engine.held()) * (share or _RESERVE))
         wanted = min(sequences, MOST)
         while wanted and self.engine.need(wanted, context) > free:
             wanted -= 1

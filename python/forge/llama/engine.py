@@ -9,6 +9,7 @@ are consecutive. So a sequence that ends is replaced by the next, or by the last
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ BLOCK = 256
 
 MOST = 255
 """Sequences beside the prompt's that a context can hold."""
+
+_SMALL = 20_000_000
+"""Nothing is gained by sharing the products of a model with fewer parameters, and the sandbox has use for the rest."""
 
 _OUTPUTS = 32
 """Tokens of one sequence whose successors are weighed at once."""
@@ -90,7 +94,6 @@ class Engine:
     def __init__(self, path: str, offload: bool, threads: int, vocabulary: bool = False) -> None:
         lib.llama_log_set(_listen, None)
         lib.llama_backend_init()
-        self.threads = threads
         self.offload = offload and bool(lib.llama_supports_gpu_offload())
         settings = lib.llama_model_default_params()
         settings.n_gpu_layers = -1 if self.offload else 0
@@ -98,6 +101,8 @@ class Engine:
         self.model = lib.llama_model_load_from_file(path.encode(), settings)
         if not self.model:
             raise _why(f"cannot load {path}")
+        small = lib.llama_model_n_params(self.model) < _SMALL
+        self.threads = threads or (1 if small else _processors())
         # Where the weights are not rounded, nothing else should be: this is what is compared with other engines.
         self.exact = lib.llama_model_ftype(self.model) == lib.LLAMA_FTYPE_ALL_F32
         self.vocabulary = lib.llama_model_get_vocab(self.model)
@@ -149,6 +154,10 @@ class Engine:
         rows = max(CHUNK, sequences)
         work = 4 * rows * (3 * inner + 6 * width) + 4 * heads * rows * context
         return cache + work + 2 * 4 * self.tokens * max(sequences + 1, _OUTPUTS)
+
+    def held(self) -> int:
+        """Bytes that the open context takes, by the same forecast."""
+        return self.need(*self._shape) if self._context is not None else 0
 
     def _number(self, key: str) -> int:
         architecture = self._meta("general.architecture")
@@ -319,6 +328,11 @@ class Engine:
         if count < 0:
             raise _why("cannot tokenize")
         return list(room[:count])
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Room:
