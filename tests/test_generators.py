@@ -136,7 +136,9 @@ def test_vllm_that_is_not_installed_says_how_to_install_it(tiny_qwen: Path) -> N
     assert "pip install 'forge[vllm]'" in caught.value.hint
 
 
-def test_the_engine_is_chosen_by_what_is_there_and_says_why(tiny_qwen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_is_chosen_by_what_is_there_and_says_why(
+    tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there: set[str] = set()
     monkeypatch.setattr(auto, "_installed", lambda module: module in there)
     monkeypatch.setattr(auto, "computes_on_cpu", lambda: False)
@@ -154,6 +156,12 @@ def test_the_engine_is_chosen_by_what_is_there_and_says_why(tiny_qwen: Path, mon
     assert auto.choose("model.gguf")[0] == "llamacpp"
     assert auto.choose(model, engine=EngineConfig(precision="q4_k"))[0] == "llamacpp"
     monkeypatch.setattr(auto.models, "device", lambda wanted: "cpu")
+    there |= {"llama_cpp", "gguf"}
+    assert auto.choose(model) == ("llamacpp", "llama.cpp is installed and the device is cpu")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    name, why = auto.choose(str(tmp_path))
+    assert (name, "'gpt2' cannot be written as GGUF" in why) == ("transformers", True)
+    there.clear()
     assert auto.make(model, device="cpu").name.startswith("transformers:")
 
 
