@@ -29,14 +29,14 @@ ROWS = (
     {"couples"},
     {"pipeline"},
     {"measured"},
-    {"results", "gate", "best_of", "regrade"},
+    {"results", "gate", "best_of", "forecast", "regrade"},
     {"console"},
     {"grading", "exporting"},
     {"cli"},
     {"__main__"},
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub",
-         "sympy", "latex2sympy2_extended", "antlr4", "gguf", "llama_cpp"}  # fmt: skip
+         "sympy", "latex2sympy2_extended", "antlr4", "gguf", "llama_cpp", "vllm", "psutil"}  # fmt: skip
 HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions", "llama.engine", "llama.child"}
 
 

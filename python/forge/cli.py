@@ -309,7 +309,9 @@ def gate_command(benchmark: str, out: Path) -> None:
     """Measure the shipped weights against the figures that a release must show."""
     from forge import gate, pipeline
 
-    settings = load(None, ["run.name=nano-gate", f"eval.benchmark={benchmark}", "eval.samples=16"])
+    settings = load(
+        None, ["run.name=nano-gate", "model.generator=transformers", f"eval.benchmark={benchmark}", "eval.samples=16"]
+    )
     with progress() as shown, pipeline.opened(settings, out, shown) as run:
         lines = gate.lines(run)
     for line in lines:

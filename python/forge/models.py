@@ -6,6 +6,7 @@ torch and transformers are imported only when something is loaded.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from pathlib import Path
@@ -21,6 +22,9 @@ MARKER = "forge-adapter.json"
 
 GGUF = ".gguf"
 """How a file ends that llama.cpp runs as it is: it has its own tokenizer, and cannot be trained on."""
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What torch computes in."""
 
 _NANO_START = "<|start|>"
 _WHOLE = 2**30
@@ -83,11 +87,11 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def load_model(name: str, device: str) -> Any:
-    """The model in evaluation mode: float32 on a CPU, bfloat16 on an accelerator.
+def load_model(name: str, device: str, precision: str = "auto", threads: int = 0) -> Any:
+    """The model in evaluation mode; without a `precision`, float32 on a CPU and bfloat16 on an accelerator.
 
     Raises:
-        ConfigError: it cannot be found or is no causal language model.
+        ConfigError: it cannot be found, is no causal language model, or torch has no such precision.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -97,10 +101,14 @@ def load_model(name: str, device: str) -> Any:
     place = location(name)
     if place.endswith(GGUF):
         raise ConfigError(f"{name} can be run by llama.cpp alone", "set model.generator to llamacpp")
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    if precision not in PRECISIONS:
+        raise ConfigError(f"torch has no engine.precision {precision!r}", f"one of {', '.join(PRECISIONS)}")
+    dtype = getattr(torch, precision) if precision != "auto" else torch.float32 if device == "cpu" else torch.bfloat16
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
-        if device == "cpu" and model.num_parameters() < _SMALL:
+        if threads:
+            torch.set_num_threads(threads)
+        elif device == "cpu" and model.num_parameters() < _SMALL:
             # Nothing is gained by sharing such small products, and the sandbox has use for the other cores.
             torch.set_num_threads(1)
         return model.to(device).eval()
@@ -128,6 +136,15 @@ def device(wanted: str) -> str:
     if wanted.split(":")[0] not in there:
         raise ConfigError(f"model.device is {wanted!r}", f"this machine has {', '.join(there)}")
     return wanted
+
+
+def give_back() -> None:
+    """Return the accelerator's memory that torch keeps for later, once nothing holds on to a model."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:

@@ -16,6 +16,7 @@ from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
 from forge.generators import live
+from forge.generators.endings import cut
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
 
@@ -42,6 +43,7 @@ class TransformersGenerator:
         """
         self.device = models.device(device)
         self.rows = min(rows, engine.sequences or rows)
+        self._engine = engine
         self.tokenizer = models.load_tokenizer(model)
         self._source = model
         self._base = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
@@ -51,8 +53,9 @@ class TransformersGenerator:
             self.use(adapter)
 
     def _load(self) -> None:
-        self._model = models.load_model(self._source, self.device)
-        self._context = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._model = models.load_model(self._source, self.device, self._engine.precision, self._engine.threads)
+        longest = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._context = min(longest, self._engine.context or longest)
         self.name = self._base
 
     def use(self, adapter: str) -> None:
@@ -71,6 +74,7 @@ class TransformersGenerator:
     def close(self) -> None:
         """Let the weights go."""
         self._model = None
+        models.give_back()
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Complete every prompt, yielding each completion as it ends.
@@ -220,6 +224,4 @@ class _Batch:
 
     def _text(self, row: _Row) -> str:
         """The completion, cut before the first stop string."""
-        text = str(self.tokenizer.decode(row.ids, skip_special_tokens=False))
-        cuts = [text.find(stop) for stop in self.sampling.stops]
-        return text[: min((cut for cut in cuts if cut >= 0), default=len(text))]
+        return cut(str(self.tokenizer.decode(row.ids, skip_special_tokens=False)), self.sampling.stops)
