@@ -11,9 +11,10 @@ ARGS ?=
 run: build ## build, install, and run the whole loop on the embedded model
 	$(BIN)/forge run configs/laptop.toml $(ARGS)
 
-test: .venv/.dev ## all tests, Rust and Python
+test: .venv/.dev .venv-vllm/.made ## all tests, Rust and Python; with ARGS only what pytest finds by them
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest -q $(ARGS)
+	$(if $(ARGS),,[ ! -x .venv-vllm/bin/python ] || .venv-vllm/bin/python -m pytest -q tests/engines)
 
 check: .venv/.dev ## formatting, lints, types, stubs, layers: what a commit must pass
 	cargo fmt --all --check
@@ -38,7 +39,7 @@ docs: .venv/.dev ## write the generated documentation anew
 build: .venv/.built ## build and install into .venv, run nothing
 
 clean: ## remove what was built; runs/ stays
-	rm -rf .venv target
+	rm -rf .venv .venv-vllm target
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{printf "%-14s %s\n", $$1, $$2}'
@@ -54,6 +55,11 @@ help: ## this list
 	@echo "building forge (a minute or two the first time)" >&2
 	@$(INSTALL) >.venv/build.log 2>&1 || { cat .venv/build.log >&2; exit 3; }
 	@touch $@
+
+# vLLM asks for older libraries than the rest is tested with, so its tests have an environment of their own.
+.venv-vllm/.made: .venv/.dev scripts/vllm-environment.sh $(wildcard tests/engines/vllm-*.txt)
+	@sh scripts/vllm-environment.sh
+	@mkdir -p $(@D) && touch $@
 
 .venv/.dev: .venv/.built
 	@$(INSTALL) --extras dev >.venv/build.log 2>&1 || { cat .venv/build.log >&2; exit 3; }

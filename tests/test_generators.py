@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
+from forge import config, header
+from forge.config import EngineConfig
 from forge.errors import ConfigError, GeneratorError
+from forge.generators import auto
 from forge.generators.replay import ReplayGenerator
 from forge.generators.transformers import TransformersGenerator
+from forge.generators.vllm import VllmGenerator
 from forge.models import choose_format, load_tokenizer
 from forge.types import Completion, Prompt, Sampling
 
@@ -57,6 +62,19 @@ def test_the_finish_reason_tells_a_limit_from_an_end(generator: TransformersGene
     ended = answers(generator, ["def f(x):\n"], Sampling(0.0, max_tokens=8, stops=(stop,)))[0]
     assert ended.finish == "stop"
     assert ended.text == cut.text[: cut.text.find(stop)]
+
+
+def test_the_engine_s_precision_and_context_are_taken(tiny_qwen: Path) -> None:
+    import torch
+
+    told = EngineConfig(precision="bfloat16", context=64)
+    half = TransformersGenerator(str(tiny_qwen), device="cpu", engine=told)
+    assert half._model.dtype == torch.bfloat16
+    assert answers(half, ["def f(x):\n"], Sampling(0.0, max_tokens=200))[0].tokens < 64
+    with pytest.raises(GeneratorError, match="the context holds 64"):
+        list(half.generate(["word " * 100], Sampling()))
+    with pytest.raises(ConfigError, match=r"no engine\.precision 'q8_0'"):
+        TransformersGenerator(str(tiny_qwen), device="cpu", engine=EngineConfig(precision="q8_0"))
 
 
 def test_small_batches_answer_every_prompt_too(tiny_qwen: Path) -> None:
@@ -109,6 +127,53 @@ def test_models_that_cannot_be_loaded_are_told_apart(tmp_path: Path, tiny_qwen: 
 def test_a_device_that_is_not_there_is_refused(tiny_qwen: Path) -> None:
     with pytest.raises(ConfigError, match=r"model\.device is 'tpu'"):
         TransformersGenerator(str(tiny_qwen), device="tpu")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_vllm_that_is_not_installed_says_how_to_install_it(tiny_qwen: Path) -> None:
+    with pytest.raises(ConfigError, match="vLLM is not installed") as caught:
+        VllmGenerator(str(tiny_qwen))
+    assert "pip install 'forge[vllm]'" in caught.value.hint
+
+
+def test_the_engine_is_chosen_by_what_is_there_and_says_why(
+    tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(auto, "_installed", lambda module: module in there)
+    monkeypatch.setattr(auto, "computes_on_cpu", lambda: False)
+    model = str(tiny_qwen)
+    name, why = auto.choose(model, "cpu")
+    assert name == "transformers"
+    assert "pip install 'forge[llama]'" in why
+    there |= {"vllm"}
+    assert auto.choose(model, "cpu")[0] == "transformers"
+    monkeypatch.setattr(auto.models, "device", lambda wanted: "cuda")
+    assert auto.choose(model)[0] == "vllm"
+    there -= {"vllm"}
+    assert "pip install 'forge[vllm]'" in auto.choose(model)[1]
+    assert auto.choose(model, engine=EngineConfig(url="http://localhost/v1"))[0] == "server"
+    assert auto.choose("model.gguf")[0] == "llamacpp"
+    assert auto.choose(model, engine=EngineConfig(precision="q4_k"))[0] == "llamacpp"
+    monkeypatch.setattr(auto.models, "device", lambda wanted: "cpu")
+    there |= {"llama_cpp", "gguf"}
+    assert auto.choose(model) == ("llamacpp", "llama.cpp is installed and the device is cpu")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    name, why = auto.choose(str(tmp_path))
+    assert (name, "'gpt2' cannot be written as GGUF" in why) == ("transformers", True)
+    there.clear()
+    assert auto.make(model, device="cpu").name.startswith("transformers:")
+
+
+def test_a_run_that_has_begun_keeps_its_engine_whatever_suits_by_now(tiny_qwen: Path, tmp_path: Path) -> None:
+    settings = config.load(None, [f"model.name={tiny_qwen}"])
+    chosen, said = header.with_engine(settings, [tmp_path])
+    assert said.startswith(f"generator {chosen.model.generator}: ")
+    (tmp_path / "run.toml").write_text('[model]\ngenerator = "vllm"\n')
+    assert header.with_engine(settings, [tmp_path / "new", tmp_path])[0].model.generator == "vllm"
+    assert header.with_engine(settings, [tmp_path])[1] == ""
+    fixed = config.load(None, ["model.generator=transformers"])
+    assert header.with_engine(fixed, [tmp_path])[0] == fixed
 
 
 def test_replay_answers_what_was_recorded_in_turn(tmp_path: Path) -> None:

@@ -20,22 +20,24 @@ ROWS = (
     {"samples"},
     {"decontaminate", "diversity"},
     {"nano"},
+    {"llama"},
     {"models"},
+    {"export"},
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
      "stream", "judge", "compare", "duplicates", "vote"},
     {"benchmarks", "controls", "folder", "header", "panel"},
     {"couples"},
     {"pipeline"},
     {"measured"},
-    {"results", "gate", "best_of"},
+    {"results", "gate", "best_of", "forecast", "regrade"},
     {"console"},
-    {"grading"},
+    {"grading", "exporting"},
     {"cli"},
     {"__main__"},
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "tokenizers", "accelerate", "datasets", "safetensors", "huggingface_hub",
-         "sympy", "latex2sympy2_extended", "antlr4"}  # fmt: skip
-HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions"}
+         "sympy", "latex2sympy2_extended", "antlr4", "gguf", "llama_cpp", "vllm", "psutil"}  # fmt: skip
+HEAVY_AT_TOP = {"nano.tokenizer", "domains.algebra", "domains.expressions", "llama.engine", "llama.child"}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -182,12 +182,21 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_a_model_that_knows_nothing_is_told_the_truth(tiny_qwen: Path, tmp_path: Path) -> None:
-    settings = ("propose.tries=8", "propose.max_tokens=24", "eval.samples=2", "eval.limit=4", "eval.max_tokens=24")
+    settings = (
+        "model.generator=auto",
+        "propose.tries=8",
+        "propose.max_tokens=24",
+        "eval.samples=2",
+        "eval.limit=4",
+        "eval.max_tokens=24",
+    )
     changes = [part for setting in (f"model.name={tiny_qwen}", *settings) for part in ("--set", setting)]
     printed = finish(start(tmp_path / "run", *changes))
     assert "No pair was mined" in " ".join(printed.split())
     assert not (tmp_path / "run" / "adapter").exists()
     assert (tmp_path / "run" / "report.html").is_file()
+    header = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
+    assert header["model"]["generator"] in ("transformers", "llamacpp")
 
 
 def test_recorded_completions_are_measured_without_a_model(tmp_path: Path) -> None:

@@ -94,6 +94,19 @@ def test_what_was_generated_before_a_failure_is_stored_and_judged(tmp_path: Path
     assert {v.attempt_id for v in verdicts.read()} == {a.id for a in attempts.read()}
 
 
+def test_what_a_slow_model_gave_is_stored_before_it_gives_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_AGE", 0.0)
+    attempts, verdicts = rows(tmp_path)
+
+    def made() -> Iterator[Attempt]:
+        for number in range(3):
+            assert len(attempts.read()) == number
+            yield Attempt(str(number), "p", number, "x", "stop", "g")
+
+    stream.attempt_and_judge(made(), Judging(), {"p": problem()}, attempts, verdicts, lambda done: None)
+    assert len(verdicts.read()) == 3
+
+
 def test_a_judge_that_breaks_stops_the_run_and_keeps_the_attempts(tmp_path: Path) -> None:
     attempts, verdicts = rows(tmp_path)
     made = [Attempt(str(i), "p", i, "BREAK" if i == 200 else "x", "stop", "g") for i in range(1000)]

@@ -1,7 +1,8 @@
 """Asking a model: problems in, attempts out, in batches that content alone fixes.
 
 A batch is owed as a whole while one of its attempts is: since its prompts and its seed follow from the
-problems and the run's seed, a resumed run asks exactly what the interrupted one would have asked.
+problems and the run's seed, a resumed run asks exactly what the interrupted one would have asked. A generator
+whose completions do not depend on each other is asked for those alone that are owed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from forge.protocols import Generator
 from forge.types import Attempt, Problem, Prompt, Sampling, content_id
@@ -37,7 +39,9 @@ def attempts(
             continue
         first, index = batch[0]
         seed = int(content_id(sampling.seed, first.id, index, len(batch)), 16)
-        prompts = [ask(problem) for problem, _ in batch]
+        # What is not owed keeps its place, since places and seeds belong together.
+        alone = getattr(generator, "independent", False)
+        prompts: list[Any] = [None if alone and (p.id, number) in done else ask(p) for p, number in batch]
         for completion in generator.generate(prompts, replace(sampling, seed=seed)):
             problem, index = batch[completion.index]
             if (problem.id, index) not in done:

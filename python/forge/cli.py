@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from forge import __version__, grading
+from forge import __version__, exporting, grading
 from forge.config import load
 from forge.console import data, progress, talk
 from forge.errors import ForgeError
@@ -272,7 +272,7 @@ def dedup_command(
         raise CheckFailed(f"{count.faults} rows could not be read", "the lines above say why; the others were done")
 
 
-for command in (grading.judge_command, grading.compare_command, grading.check_command):
+for command in (grading.judge_command, grading.compare_command, grading.check_command, exporting.export_group):
     commands.add_command(command)
 
 
@@ -309,7 +309,9 @@ def gate_command(benchmark: str, out: Path) -> None:
     """Measure the shipped weights against the figures that a release must show."""
     from forge import gate, pipeline
 
-    settings = load(None, ["run.name=nano-gate", f"eval.benchmark={benchmark}", "eval.samples=16"])
+    settings = load(
+        None, ["run.name=nano-gate", "model.generator=transformers", f"eval.benchmark={benchmark}", "eval.samples=16"]
+    )
     with progress() as shown, pipeline.opened(settings, out, shown) as run:
         lines = gate.lines(run)
     for line in lines:

@@ -37,10 +37,13 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """`name`: `embedded`, a local directory or a hub name. `rows`: prompts that the generator is given at once."""
+    """`name`: `embedded`, a local directory or a hub name. `rows`: prompts that the generator is given at once.
+
+    `generator`: `auto` takes the fastest that is installed and suits the model and the device.
+    """
 
     name: str = EMBEDDED
-    generator: str = "transformers"
+    generator: str = "auto"
     format: str = "auto"
     device: str = "auto"
     rows: int = 512

@@ -129,11 +129,16 @@ def compare_command(before: str, after: str) -> None:
 
 
 @click.command("check")
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a value of CONFIG.")
 @click.option("--benchmark", default="nano/dev", show_default=True, help="Whose grader to test.")
 @click.option("--problems", default=0, show_default="all", help="How many of its problems to use.")
 @click.option("--require", default="full", show_default=True, help="The least isolation that will do.")
-def check_command(benchmark: str, problems: int, require: str) -> None:
-    """Show what this host enforces, and judge answers whose verdict is known."""
+def check_command(config: Path | None, overrides: tuple[str, ...], benchmark: str, problems: int, require: str) -> None:
+    """Show what this host has and enforces, and judge answers whose verdict is known.
+
+    With CONFIG also load its model, and say from a short probe what the run would take.
+    """
     from forge import benchmarks, selftest
     from forge.errors import CheckFailed
     from forge.prompts import FORMATS
@@ -149,3 +154,25 @@ def check_command(benchmark: str, problems: int, require: str) -> None:
     if result.misses:
         raise CheckFailed(f"{len(result.misses)} were misjudged: {'; '.join(result.misses[:5])}")
     data.print("all judged right")
+    _forecast(config, overrides)
+
+
+def _forecast(path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Print the machine, the engine that suits it and, with a config, what its run would take."""
+    import tempfile
+
+    from forge import config, forecast, header, pipeline
+
+    settings, chosen = header.with_engine(config.load(path, overrides), [])
+    for line in [*forecast.machine(), chosen or f"generator {settings.model.generator}: as the config says"]:
+        data.print(line, markup=False, soft_wrap=True)
+    if path is None:
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="forge-check-") as folder,
+        progress() as shown,
+        pipeline.opened(settings, Path(folder) / "run", shown) as run,
+    ):
+        said = forecast.lines(run)
+    for line in said:
+        data.print(line, markup=False, soft_wrap=True)

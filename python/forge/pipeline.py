@@ -42,6 +42,9 @@ def opened(settings: Config, folder: Path, progress: stream.Progress, reuse: Pat
         ForgeError: the folder cannot be written, or another process works in it.
     """
     _resolve_names(settings)
+    settings, chosen = header.with_engine(settings, [folder, *([reuse] if reuse else [])])
+    if chosen:
+        progress.note(chosen)
     with locked(folder):
         held = benchmarks.load(settings.eval.benchmark)[: settings.eval.limit or None]
         judge = settings.judge
@@ -106,8 +109,10 @@ class Run:
 
     @property
     def loads_model(self) -> bool:
-        """Whether `model.name` names weights; replay takes a file of completions."""
-        return self.config.model.generator != "replay"
+        """Whether `model.name` names weights; replay takes a file, and a server may have a model that is not here."""
+        name, generator = self.config.model.name, self.config.model.generator
+        here = name == config.EMBEDDED or Path(name).expanduser().is_dir()
+        return generator != "replay" and (generator != "server" or here)
 
     @property
     def format(self) -> Format:
@@ -383,6 +388,7 @@ class Run:
         self.release()
         trainer = make(self.config.model.name, self.config.train, self.config.model.device, progress)
         trainer.train(rows, self.files.adapter(arm), self.seed("train"))
+        models.give_back()
         return True
 
     def arms(self) -> list[str]:

@@ -116,7 +116,8 @@ class Generator(Protocol):
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Answer every prompt; completions come as they finish, `index` restores the order.
 
-        Equal prompts, sampling and batch give equal completions on the same machine.
+        Equal prompts, sampling and batch give equal completions on the same machine. A generator that has an
+        attribute `independent` which is true is given None in place of a prompt whose completion is not owed.
 
         Raises:
             GeneratorError: the backend failed, or a prompt cannot fit.

@@ -13,6 +13,7 @@ from typing import Any
 from forge import diversity, header, measured, panel, propose, report, score
 from forge.config import to_toml, to_tree
 from forge.diversity import Diversity
+from forge.generators.live import UNPROVEN
 from forge.mine import by_problem
 from forge.pipeline import Run
 from forge.prompts import NANO
@@ -97,13 +98,22 @@ def _adapter(run: Run, arm: str) -> str:
 
 
 def _caveats(run: Run) -> list[str]:
+    unproven = [arm for arm in run.arms() if any(UNPROVEN in a.generator for a in run.files.served(arm, "greedy"))]
+    told = [
+        f"The server that answered for {', '.join(unproven)} gives no log-probabilities of prompts: nothing shows that "
+        "it used the adapter that was trained."
+    ] * bool(unproven)
     if not run.invents:
-        return [f"Problems of the domain {run.domain.name!r} cannot be invented, so this run only measured the model."]
+        return [
+            *told,
+            f"Problems of the domain {run.domain.name!r} cannot be invented, so this run only measured the model.",
+        ]
     if run.format is not NANO:
-        return []
+        return told
     return [
+        *told,
         "The embedded model is a model organism: it was trained on code by careful and careless authors, so that "
-        "there is something to gain. Its gain shows that the method works, not what another model would gain."
+        "there is something to gain. Its gain shows that the method works, not what another model would gain.",
     ]
 
 

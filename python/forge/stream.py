@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from forge.types import Attempt, Outcome, Problem, Verdict
 _Item = TypeVar("_Item")
 _AHEAD = 4096
 _CHUNK = 64
+_AGE = 1.0
 
 Advance = Callable[[int], None]
 """Called with how many more are done."""
@@ -123,12 +125,18 @@ def _drain(waiting: queue.Queue[Attempt | None]) -> list[Attempt]:
 
 
 def chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
-    """Items by the handful; what came before a failure is yielded before the failure is raised."""
+    """Items by the handful, or by what came in a second where they are slow (and dear).
+
+    What came before a failure is yielded before the failure is raised.
+    """
     chunk: list[_Item] = []
+    began = 0.0
     try:
         for item in items:
+            if not chunk:
+                began = time.monotonic()
             chunk.append(item)
-            if len(chunk) == size:
+            if len(chunk) == size or time.monotonic() - began >= _AGE:
                 yield chunk
                 chunk = []
     except GeneratorExit:

@@ -200,12 +200,13 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A generator's answer to the prompt at `index`; `finish` is `stop` or `length`."""
+    """A generator's answer to the prompt at `index`; `finish` is `stop` or `length`. `ids` where the backend tells."""
 
     index: int
     text: str
     finish: str
     tokens: int
+    ids: tuple[int, ...] = ()
 
 
 Noun = TypeVar("Noun", Problem, Attempt, Verdict, Pair, Choice, Score, Delta)

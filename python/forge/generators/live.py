@@ -12,6 +12,9 @@ from pathlib import Path
 from forge import models
 from forge.errors import GeneratorError
 
+UNPROVEN = "~unproven"
+"""In the name of a generator that has no way to show that it serves the adapter: whoever gives a score says so."""
+
 EXACT = 0.02
 """How far apart two engines may be in nats a token where both compute in float32."""
 

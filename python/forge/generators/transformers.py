@@ -8,7 +8,7 @@ composition, device or thread count may change a rounding and with it a token.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
 from forge.generators import live
+from forge.generators.endings import cut
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
 
@@ -42,6 +43,7 @@ class TransformersGenerator:
         """
         self.device = models.device(device)
         self.rows = min(rows, engine.sequences or rows)
+        self._engine = engine
         self.tokenizer = models.load_tokenizer(model)
         self._source = model
         self._base = f"transformers:{Path(model).name}@{models.digest(models.location(model))}"
@@ -51,8 +53,9 @@ class TransformersGenerator:
             self.use(adapter)
 
     def _load(self) -> None:
-        self._model = models.load_model(self._source, self.device)
-        self._context = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._model = models.load_model(self._source, self.device, self._engine.precision, self._engine.threads)
+        longest = int(getattr(self._model.config, "max_position_embeddings", 0) or 2**30)
+        self._context = min(longest, self._engine.context or longest)
         self.name = self._base
 
     def use(self, adapter: str) -> None:
@@ -71,6 +74,7 @@ class TransformersGenerator:
     def close(self) -> None:
         """Let the weights go."""
         self._model = None
+        models.give_back()
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         """Complete every prompt, yielding each completion as it ends.
@@ -89,7 +93,7 @@ class TransformersGenerator:
         for start in range(0, len(ids), self.rows):
             try:
                 for completion in _Batch(self, ids[start : start + self.rows], sampling, source).run():
-                    yield Completion(start + completion.index, completion.text, completion.finish, completion.tokens)
+                    yield replace(completion, index=start + completion.index)
             except (MemoryError, RuntimeError) as failure:
                 if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
                     raise
@@ -101,22 +105,24 @@ class TransformersGenerator:
         from peft import PeftModel
 
         probe = live.probe(folder)
-        ids = torch.tensor([probe.ids], device=self.device)
-        base = self._log_probability(ids, probe.start)
+        base = self.log_probability(probe.ids, probe.start)
         model = PeftModel.from_pretrained(self._model, str(folder)).eval()
         # In float32 merging is exact to rounding and spares two matrix products a layer; in bfloat16 a
         # small change would be rounded away, so there the adapter stays a branch of its own.
         self._model = model.merge_and_unload() if self._model.dtype == torch.float32 else model
         exact = self._model.dtype == torch.float32
-        live.demand(folder, probe, base, self._log_probability(ids, probe.start), live.EXACT if exact else live.COARSE)
+        live.demand(
+            folder, probe, base, self.log_probability(probe.ids, probe.start), live.EXACT if exact else live.COARSE
+        )
 
-    def _log_probability(self, ids: Any, start: int) -> float:
-        """Mean log-probability of the tokens of one sequence from position `start` on."""
+    def log_probability(self, ids: Sequence[int], start: int) -> float:
+        """Mean log-probability of the tokens of one sequence from position `start` on, in nats."""
         import torch
 
         with torch.inference_mode():
-            steps = self._model(ids).logits.float()[0, start - 1 : -1].log_softmax(-1)
-        return float(steps.gather(1, ids[0, start:, None]).mean())
+            row = torch.tensor([list(ids)], device=self.device)
+            steps = self._model(row).logits.float()[0, start - 1 : -1].log_softmax(-1)
+        return float(steps.gather(1, row[0, start:, None]).mean())
 
 
 @dataclass(slots=True)
@@ -205,7 +211,9 @@ class _Batch:
             ended = token in self.ends
             if ended or stop or taken == row.budget:
                 row.done = True
-                yield Completion(row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids))
+                yield Completion(
+                    row.index, self._text(row), "stop" if ended or stop else "length", len(row.ids), tuple(row.ids)
+                )
 
     def _stopped(self, rows: list[_Row]) -> list[bool]:
         """Which rows' text has just reached a stop string."""
@@ -216,6 +224,4 @@ class _Batch:
 
     def _text(self, row: _Row) -> str:
         """The completion, cut before the first stop string."""
-        text = str(self.tokenizer.decode(row.ids, skip_special_tokens=False))
-        cuts = [text.find(stop) for stop in self.sampling.stops]
-        return text[: min((cut for cut in cuts if cut >= 0), default=len(text))]
+        return cut(str(self.tokenizer.decode(row.ids, skip_special_tokens=False)), self.sampling.stops)
