@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "python" / "forge"
 ROWS = (
     {"types", "errors", "stats", "feedback", "forms", "shots"},
     {"installed", "power"},
-    {"protocols", "config", "store", "sandbox", "extract", "dedup"},
+    {"protocols", "config", "store", "sandbox", "extract", "dedup", "children"},
     {"payload", "documents", "prompts", "tally"},
     {"lines"},
     {"samples"},

@@ -157,7 +157,7 @@ def test_a_prompt_that_does_not_fit_is_named(base: VllmGenerator) -> None:
 def test_adapters_change_without_a_new_engine_and_say_what_transformers_says(
     served: VllmGenerator, adapters: tuple[Path, Path], peer: TransformersGenerator
 ) -> None:
-    processes = served._processes
+    replicas = served._replicas
     named = set()
     for adapter in ("", str(adapters[0]), str(adapters[1]), "", str(adapters[0])):
         served.use(adapter)
@@ -165,7 +165,7 @@ def test_adapters_change_without_a_new_engine_and_say_what_transformers_says(
         same(served, theirs, Sampling(0.0, max_tokens=32), PROMPTS[:40])
         named.add(served.name)
     assert len(named) == 3
-    assert served._processes is processes
+    assert served._replicas is replicas
 
 
 def test_an_adapter_that_is_not_live_is_refused_and_the_engine_goes_on(
@@ -218,10 +218,10 @@ def test_replicas_share_a_batch_and_an_engine_that_dies_is_an_error(served: Vllm
     try:
         assert answers(two, PROMPTS[:40], Sampling(0.0, max_tokens=32)) == expected
         assert answers(two, PROMPTS[:40], sampling) == drawn
-        assert two._processes is not None
-        running = [process.pid for process in two._processes._running]
+        assert two._replicas is not None
+        running = [process.pid for process in two._replicas.running]
         os.kill(running[1], signal.SIGKILL)
-        with pytest.raises(GeneratorError, match="its process ended with -9"):
+        with pytest.raises(GeneratorError, match="its process ended by SIGKILL"):
             answers(two, PROMPTS, Sampling(0.8, max_tokens=64))
     finally:
         two.close()

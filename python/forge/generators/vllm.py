@@ -21,7 +21,7 @@ from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import ConfigError, GeneratorError
 from forge.generators import live
 from forge.generators.endings import cut
-from forge.generators.processes import Processes, failure
+from forge.generators.replicas import Replicas, failure
 from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling, content_id
 
@@ -60,7 +60,7 @@ class VllmGenerator:
         self._rank = 0
         self._adapters: dict[str, int] = {}
         self._number = 0
-        self._processes: Processes | None = None
+        self._replicas: Replicas | None = None
         if adapter:
             self.use(adapter)
         else:
@@ -74,7 +74,7 @@ class VllmGenerator:
         """
         probe = live.probe(Path(adapter)) if adapter else None
         rank = _rank(Path(adapter)) if adapter else 0
-        if rank > self._rank or self._processes is None:
+        if rank > self._rank or self._replicas is None:
             self.close()
             self._rank = max(rank, self._rank)
             self._start()
@@ -95,9 +95,9 @@ class VllmGenerator:
 
     def close(self) -> None:
         """End the engine's processes, and with them its hold on memory and GPUs."""
-        if self._processes is not None:
-            self._processes.close()
-        self._processes = None
+        if self._replicas is not None:
+            self._replicas.close()
+        self._replicas = None
         self._adapters = {}
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
@@ -111,18 +111,18 @@ class VllmGenerator:
         for index, row in enumerate(ids):
             if not 0 < len(row) < self._context:
                 raise GeneratorError(f"prompt {index} has {len(row)} tokens; the context holds {self._context}")
-        processes = self._running()
+        replicas = self._running()
         self._number += 1
         # Neighbours stay together, since they are the samples of one prompt.
-        size = -(-len(ids) // len(processes))
+        size = -(-len(ids) // len(replicas))
         waiting = set()
-        for number in range(len(processes)):
+        for number in range(len(replicas)):
             if part := ids[number * size : (number + 1) * size]:
-                processes.send(number, self._request(part, number * size, sampling))
+                replicas.send(number, self._request(part, number * size, sampling))
                 waiting.add(number)
         try:
             while waiting:
-                number, message = processes.receive()
+                number, message = replicas.receive()
                 if message["to"] != self._number:
                     continue
                 if "refused" in message:
@@ -133,7 +133,7 @@ class VllmGenerator:
                     yield self._completion(number * size + message["index"], message, sampling)
         finally:
             for number in waiting:
-                processes.send(number, {"do": "stop", "number": self._number})
+                replicas.send(number, {"do": "stop", "number": self._number})
 
     def log_probability(self, ids: list[int], start: int) -> float:
         """Mean log-probability, in nats, of the tokens of one sequence from position `start` on."""
@@ -160,13 +160,13 @@ class VllmGenerator:
 
     def _ask(self, command: dict[str, Any], key: str) -> list[Any]:
         """Have every process do the same; what each answers."""
-        processes = self._running()
+        replicas = self._running()
         self._number += 1
-        for number in range(len(processes)):
-            processes.send(number, {**command, "number": self._number})
+        for number in range(len(replicas)):
+            replicas.send(number, {**command, "number": self._number})
         answers: list[Any] = []
-        while len(answers) < len(processes):
-            _, message = processes.receive()
+        while len(answers) < len(replicas):
+            _, message = replicas.receive()
             if message["to"] != self._number:
                 continue
             if "refused" in message:
@@ -174,10 +174,10 @@ class VllmGenerator:
             answers.append(message[key])
         return answers
 
-    def _running(self) -> Processes:
-        if self._processes is None:
+    def _running(self) -> Replicas:
+        if self._replicas is None:
             raise GeneratorError("the generator was closed", "make another")
-        return self._processes
+        return self._replicas
 
     def _start(self) -> None:
         engine = self._engine
@@ -192,11 +192,9 @@ class VllmGenerator:
         settings |= {"tensor_parallel_size": engine.gpus} if engine.gpus > 1 else {}
         if self._rank:
             settings |= {"enable_lora": True, "max_lora_rank": self._rank, "max_loras": 1, "max_cpu_loras": 4}
-        self._processes = Processes(
-            "forge.generators.vllm_engine", [json.dumps(settings)] * engine.replicas, self._environments()
-        )
+        self._replicas = Replicas("forge.generators.vllm_engine", json.dumps(settings), self._environments())
         try:
-            self._context = min(int(facts["context"]) for facts in self._processes.ready())
+            self._context = min(int(facts["context"]) for facts in self._replicas.ready())
         except BaseException:
             self.close()
             raise

@@ -7,19 +7,13 @@ new process, which loads what the old one had loaded.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from forge.children import Child
 from forge.errors import ConfigError, GeneratorError
-
-_SHOWN = 3
 
 
 def demand_installed() -> None:
@@ -39,8 +33,7 @@ class Process:
         demand_installed()
         self.prepare = prepare
         self.facts: Any = None
-        self._child: Any = None
-        self._said: Any = None
+        self._child: Child | None = None
         self._busy = False
 
     def ask(self, **request: Any) -> Any:
@@ -65,14 +58,17 @@ class Process:
             self.close()
         self.start()
         child = self._child
+        assert child is not None
         self._busy = True
         finished = False
         try:
-            self._send(request)
+            child.send(request)
             while not finished:
                 if self._child is not child:
                     raise GeneratorError("llama.cpp was asked something else before it had answered", "ask again")
-                answer = self._receive()
+                answer = child.receive()
+                if answer is None:
+                    raise self._death(child)
                 finished = "done" in answer or "failed" in answer
                 if finished:
                     self._busy = False
@@ -89,10 +85,7 @@ class Process:
         child, self._child = self._child, None
         self._busy = False
         if child is not None:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout, self._said):
-                pipe.close()
+            child.close()
 
     def __del__(self) -> None:
         if getattr(self, "_child", None) is not None:
@@ -106,14 +99,7 @@ class Process:
         """
         if self._child is not None:
             return
-        root = str(Path(__file__).parent.parent.parent)
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "forge.llama.child", str(os.getpid())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": path, "GGML_NO_BACKTRACE": "1"},
-        )  # fmt: skip
+        self._child = Child("forge.llama.child", str(os.getpid()), {"GGML_NO_BACKTRACE": "1"})
         try:
             answers = [self.ask(**request) for request in self.prepare]
         except GeneratorError:
@@ -121,28 +107,10 @@ class Process:
             raise
         self.facts = answers[0] if answers else None
 
-    def _send(self, request: dict[str, Any]) -> None:
-        try:
-            self._child.stdin.write(json.dumps(request) + "\n")
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            raise self._death() from None
-
-    def _receive(self) -> dict[str, Any]:
-        line = self._child.stdout.readline()
-        if not line.endswith("\n"):
-            raise self._death()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _death(self) -> GeneratorError:
+    def _death(self, child: Child) -> GeneratorError:
         """What is to be said of a process that ended by itself."""
-        code = self._child.wait()
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        what = "; ".join(line.strip() for line in lines[-_SHOWN:])
+        code, how = child.end()
         hint = "what was generated before is good, and the same command goes on from there; "
         killed = code == -signal.SIGKILL
         hint += "it may have run out of memory: set engine.sequences lower" if killed else "if it dies again, report it"
-        return GeneratorError(f"llama.cpp ended {how}{': ' if what else ''}{what}", hint)
+        return GeneratorError(f"llama.cpp ended {how}", hint)
