@@ -45,7 +45,7 @@ def test_the_version_is_told() -> None:
         (("run", "good.toml", "--set", "eval.benchmark=humanevil"), 2, "error: unknown benchmark 'humanevil'"),
         (("run", "good.toml", "--set", "eval.benchmark=none.jsonl"), 2, "error: no problem file at 'none.jsonl'"),
         (("run", "good.toml", "--set", "eval.benchmark=torn.jsonl"), 2, "torn.jsonl, line 1: not JSON"),
-        (("run", "good.toml", "--set", "eval.benchmark=empty.jsonl"), 2, "benchmark 'empty.jsonl' holds no problem"),
+        (("run", "good.toml", "--set", "eval.benchmark=empty.jsonl"), 2, "holds no problem hint: give one row of"),
         (("run", "good.toml", "--set", "eval.benchmark=bare.jsonl"), 2, "problem 'p' of 'bare.jsonl' has no tests"),
         (("run", "good.toml", "--set", "judge.domain=pyhton"), 2, "error: unknown domain 'pyhton'"),
         (("run", "good.toml", "--out", "file"), 3, "error: cannot write file"),

@@ -26,7 +26,7 @@ ROWS = (
     {"domains", "generators", "trainers", "attempt", "propose", "mine", "score", "report", "selftest",
      "stream", "judge", "compare", "duplicates", "vote"},
     {"benchmarks", "controls", "folder", "header", "panel"},
-    {"couples"},
+    {"couples", "named"},
     {"pipeline"},
     {"measured"},
     {"results", "gate", "best_of", "forecast", "regrade"},

@@ -52,7 +52,7 @@ def test_a_tally_orders_by_index_and_keeps_the_latest_verdict():
 def test_an_attempt_without_a_verdict_is_refused_by_name():
     with pytest.raises(DataError, match="attempt 'a/1' of problem 'a' has no verdict") as caught:
         score.tally([attempt("a", 0), attempt("a", 1)], [verdict("a/0", P)])
-    assert caught.value.hint
+    assert "forge eval" in caught.value.hint
 
 
 def test_errors_leave_the_denominator_and_stay_in_the_ledger():

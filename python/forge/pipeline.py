@@ -22,12 +22,13 @@ from forge.errors import CheckFailed, ConfigError, DataError
 from forge.folder import Folder, Judged
 from forge.generators import GENERATORS
 from forge.mine import Couple
+from forge.named import demand_names
 from forge.panel import other_formats
-from forge.prompts import FORMATS, Format, Kind
+from forge.prompts import Format, Kind
 from forge.sandbox import Limits
 from forge.store import locked, write_whole
 from forge.trainers import TRAINERS
-from forge.types import Attempt, Flaw, Problem, Sampling, Verdict, content_id, to_row
+from forge.types import Attempt, Problem, Sampling, Verdict, content_id, to_row
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def opened(settings: Config, folder: Path, progress: stream.Progress, reuse: Pat
         SandboxError: this host gives less isolation than the config asks for.
         ForgeError: the folder cannot be written, or another process works in it.
     """
-    _resolve_names(settings)
+    demand_names(settings)
     settings, chosen = header.with_engine(settings, [folder, *([reuse] if reuse else [])])
     if chosen:
         progress.note(chosen)
@@ -67,23 +68,6 @@ def opened(settings: Config, folder: Path, progress: stream.Progress, reuse: Pat
                 yield run
             finally:
                 run.release()
-
-
-def _resolve_names(settings: Config) -> None:
-    """Find what the config names before any work is done, not hours later."""
-    config.resolve(GENERATORS, settings.model.generator, "generator")
-    config.resolve(TRAINERS, settings.train.trainer, "trainer")
-    if settings.model.format not in ("auto", *FORMATS):
-        raise ConfigError(f"unknown model.format {settings.model.format!r}", f"known: auto, {', '.join(FORMATS)}")
-    for name in settings.eval.panel:
-        if name not in (config.ALL, *FORMATS):
-            raise ConfigError(f"unknown format {name!r} in eval.panel", f"known: {config.ALL}, {', '.join(FORMATS)}")
-    for name in settings.mine.classes:
-        if name not in list(Flaw):
-            raise ConfigError(f"unknown flaw {name!r} in mine.classes", f"known: {', '.join(Flaw)}")
-    for name in settings.controls.names:
-        if name not in controls.NAMES:
-            raise ConfigError(f"unknown control {name!r}", f"known: {', '.join(controls.NAMES)}")
 
 
 class Run:
@@ -163,16 +147,9 @@ class Run:
         return Sampling(warmth, settings.top_p, settings.max_tokens, stops, self.seed(label))
 
     def _attempt(
-        self,
-        name: str,
-        judged: Judged,
-        problems: Sequence[Problem],
-        samples: int,
-        sampling: Sampling,
-        adapter: str = "",
-        since: int = 0,
-        format: Format | None = None,
-    ) -> None:
+        self, name: str, judged: Judged, problems: Sequence[Problem], samples: int, sampling: Sampling,
+        adapter: str = "", since: int = 0, format: Format | None = None,
+    ) -> None:  # fmt: skip
         """Bring attempts and verdicts of these problems to completeness, generating and judging at once."""
         by_id = {problem.id: problem for problem in problems}
         marker = models.read_marker(Path(adapter)) if adapter else None

@@ -81,7 +81,7 @@ def tally(attempts: Iterable[Attempt], verdicts: Iterable[Verdict]) -> Tally:
         if attempt.id not in latest:
             raise DataError(
                 f"attempt {attempt.id!r} of problem {attempt.problem_id!r} has no verdict",
-                hint="judge every attempt before scoring",
+                hint="run forge eval, which judges what is owed",
             )
         by_problem.setdefault(attempt.problem_id, []).append(attempt)
     return Tally(

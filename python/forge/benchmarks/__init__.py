@@ -58,7 +58,9 @@ def load(name: str, *, references: bool = True) -> list[Problem]:
         raise DataError(f"no problem file at {name!r}", f"known benchmarks: {', '.join(BENCHMARKS)}")
     for problem in _checked(problems, f"benchmark {name!r}", repr(name)):
         if references and not problem.reference.strip():
-            raise DataError(f"problem {problem.id!r} of {name!r} has no reference", "the grader is tested with it")
+            raise DataError(
+                f"problem {problem.id!r} of {name!r} has no reference", "add one: the grader is tested with it"
+            )
     return problems
 
 
@@ -95,7 +97,7 @@ def _is_path(name: str) -> bool:
 def _checked(found: list[Problem], whole: str, name: str) -> list[Problem]:
     """The problems, each of which can be judged and is there once."""
     if not found:
-        raise DataError(f"{whole} holds no problem")
+        raise DataError(f"{whole} holds no problem", "give one row of JSON for each problem")
     seen: set[str] = set()
     for problem in found:
         try:
