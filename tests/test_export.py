@@ -19,7 +19,6 @@ if importlib.util.find_spec("llama_cpp") is None:
     pytest.skip("llama.cpp is not installed: the extra dev brings it", allow_module_level=True)
 
 
-from families import FAMILIES, make
 from forge import regrade
 from forge.config import EMBEDDED, EngineConfig, TrainConfig
 from forge.errors import ConfigError, GeneratorError
@@ -36,6 +35,7 @@ from forge.models import encode, load_tokenizer
 from forge.prompts import render
 from forge.trainers.lora import LoraTrainer
 from forge.types import Pair, Prompt, Sampling
+from model_families import FAMILIES, make
 
 EXACT = EngineConfig(precision="float32", threads=1)
 COUNT = int(os.environ.get("FORGE_PARITY_PROMPTS", "12"))
@@ -235,10 +235,10 @@ def test_models_that_cannot_be_written_are_told_why(tiny_qwen: Path, tmp_path: P
 
 
 def test_a_quantized_model_runs(tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import families
+    import model_families
 
-    monkeypatch.setitem(families.SIZES, "hidden_size", 256)
-    monkeypatch.setitem(families.SIZES, "intermediate_size", 256)
+    monkeypatch.setitem(model_families.SIZES, "hidden_size", 256)
+    monkeypatch.setitem(model_families.SIZES, "intermediate_size", 256)
     model = make("llama", tiny_qwen, tmp_path / "model")
     for precision, said in (("q4_k", "Q4_K"), ("q8_0", "Q8_0")):
         generator = LlamaCppGenerator(str(model), engine=EngineConfig(precision=precision, threads=1))
