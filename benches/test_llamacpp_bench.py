@@ -152,7 +152,8 @@ def test_best_of_many(contest: Contest, made: Made, tokens: int) -> None:
         )
     finally:
         one.close()
-    assert all(turn.count == samples * tokens for turns in found.values() for turn in turns)
+    # llama-cpp-python goes on past the limit where a text would end inside a character.
+    assert all(turn.count >= samples * tokens for turns in found.values() for turn in turns)
     contest.compare(
         f"llamacpp-{tokens}",
         f"{samples} samples of {tokens} tokens, a random model of 100 million parameters, {THREADS} threads",
