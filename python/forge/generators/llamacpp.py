@@ -14,14 +14,13 @@ from typing import Any
 
 from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
-from forge.errors import ConfigError, GeneratorError
+from forge.errors import ConfigError
 from forge.export import cached
 from forge.export.gguf import PRECISIONS, stored
 from forge.export.vocabulary import ends
 from forge.generators import live
-from forge.generators.endings import cut
+from forge.generators.texts import completed, prompt_ids
 from forge.llama.process import Process, demand_installed
-from forge.prompts import render
 from forge.types import Completion, Prompt, Sampling
 
 SEQUENCES = 64
@@ -125,16 +124,13 @@ class LlamaCppGenerator:
         Raises:
             GeneratorError: a prompt does not fit the context, memory is short, or llama.cpp died.
         """
-        ids = [models.encode(self.tokenizer, prompt, render(self.tokenizer, prompt)) for prompt in prompts]
-        for index, row in enumerate(ids):
-            if not 0 < len(row) < self._context:
-                raise GeneratorError(f"prompt {index} has {len(row)} tokens; the context holds {self._context}")
+        ids = prompt_ids(self.tokenizer, prompts, self._context)
         if not ids:
             return
         for answer in self._process.stream(**self._request(ids, sampling)):
             if "row" in answer:
                 index, tokens, finish = answer["row"]
-                text = cut(self.tokenizer.decode(tokens, skip_special_tokens=False), sampling.stops)
+                text = completed(self.tokenizer, tokens, sampling.stops)
                 yield Completion(index, text, finish, len(tokens), tuple(tokens))
 
     def _request(self, ids: list[list[int]], sampling: Sampling) -> dict[str, Any]:

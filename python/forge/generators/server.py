@@ -18,7 +18,7 @@ from forge.config import AS_IT_COMES, EMBEDDED, EngineConfig
 from forge.errors import ConfigError, GeneratorError
 from forge.generators import live
 from forge.generators.asking import KEY, MOST_AT_ONCE, Refused, Server, Unwell, answers, elsewhere
-from forge.generators.endings import cut
+from forge.generators.texts import cut
 from forge.types import Completion, Message, Prompt, Sampling, content_id
 
 _CHOICES = 8

@@ -16,8 +16,7 @@ from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import GeneratorError
 from forge.generators import live
-from forge.generators.endings import cut
-from forge.prompts import render
+from forge.generators.texts import completed, prompt_ids
 from forge.types import Completion, Prompt, Sampling
 
 _TAIL = 24
@@ -84,11 +83,7 @@ class TransformersGenerator:
         """
         import torch
 
-        texts = [render(self.tokenizer, prompt) for prompt in prompts]
-        ids = [models.encode(self.tokenizer, prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-        for index, row in enumerate(ids):
-            if not 0 < len(row) < self._context:
-                raise GeneratorError(f"prompt {index} has {len(row)} tokens; the context holds {self._context}")
+        ids = prompt_ids(self.tokenizer, prompts, self._context)
         source = torch.Generator(device=self.device).manual_seed(sampling.seed % 2**63)
         for start in range(0, len(ids), self.rows):
             try:
@@ -224,4 +219,4 @@ class _Batch:
 
     def _text(self, row: _Row) -> str:
         """The completion, cut before the first stop string."""
-        return cut(str(self.tokenizer.decode(row.ids, skip_special_tokens=False)), self.sampling.stops)
+        return completed(self.tokenizer, row.ids, self.sampling.stops)

@@ -20,9 +20,8 @@ from forge import models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import ConfigError, GeneratorError
 from forge.generators import live
-from forge.generators.endings import cut
 from forge.generators.replicas import Replicas, failure
-from forge.prompts import render
+from forge.generators.texts import completed, prompt_ids
 from forge.types import Completion, Prompt, Sampling, content_id
 
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -106,11 +105,7 @@ class VllmGenerator:
         Raises:
             GeneratorError: a prompt does not fit the context, or vLLM failed.
         """
-        texts = [render(self.tokenizer, prompt) for prompt in prompts]
-        ids = [models.encode(self.tokenizer, prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-        for index, row in enumerate(ids):
-            if not 0 < len(row) < self._context:
-                raise GeneratorError(f"prompt {index} has {len(row)} tokens; the context holds {self._context}")
+        ids = prompt_ids(self.tokenizer, prompts, self._context)
         replicas = self._running()
         self._number += 1
         # Neighbours stay together, since they are the samples of one prompt.
@@ -152,7 +147,7 @@ class VllmGenerator:
     def _completion(self, index: int, message: dict[str, Any], sampling: Sampling) -> Completion:
         if message["finish"] not in ("stop", "length"):
             raise GeneratorError(f"vLLM ended a completion with {message['finish']!r}", "see its own documentation")
-        text = cut(str(self.tokenizer.decode(message["ids"], skip_special_tokens=False)), sampling.stops)
+        text = completed(self.tokenizer, message["ids"], sampling.stops)
         return Completion(index, text, message["finish"], len(message["ids"]), tuple(message["ids"]))
 
     def _tell(self, adapter: str, identity: int = 0) -> None:
