@@ -26,7 +26,7 @@ PROGRAMS = (
     bomb(
         "eats memory in pieces",
         "memory",
-        "kept = []\ndef add(a, b):\n    while True: kept.append('x' * (1 << 20) + str(len(kept)))\n",
+        "kept = []\ndef add(a, b):\n    while True: kept.append(bytearray(1 << 20))\n",
     ),
     bomb("eats memory while loading", "memory", "kept = [bytearray(1 << 20) for _ in range(10 ** 6)]\n"),
     bomb("computes a huge number", "timeout memory", "def add(a, b): return 3 ** (10 ** 9)\n"),
