@@ -15,6 +15,10 @@ from typing import Any
 from forge.children import Child
 from forge.errors import ConfigError, GeneratorError
 
+# Threads that sleep as soon as they have nothing to do take a quarter longer for a token, those that spin until
+# there is something again take the sandbox's processors: these spin for the time between two products.
+_ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "GOMP_SPINCOUNT": "2000"}
+
 
 def demand_installed() -> None:
     """Raise a ConfigError that says what to install where llama.cpp is not."""
@@ -99,7 +103,7 @@ class Process:
         """
         if self._child is not None:
             return
-        self._child = Child("forge.llama.child", str(os.getpid()), {"GGML_NO_BACKTRACE": "1"})
+        self._child = Child("forge.llama.child", str(os.getpid()), _ENVIRONMENT)
         try:
             answers = [self.ask(**request) for request in self.prepare]
         except GeneratorError:

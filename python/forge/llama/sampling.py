@@ -21,19 +21,22 @@ class Chooser:
         self.top_p = top_p
         self.size = size
         self._room = numpy.zeros(-(-size // _BLOCK) * _BLOCK, numpy.float32)
+        self._blocks = self._room.reshape(-1, _BLOCK)
+        self._ones = numpy.ones(_BLOCK, numpy.float32)
 
     def choose(self, logits: Any, draw: float) -> int:
         """The token that a number drawn from (0, 1] stands for."""
         weights = self._room[: self.size]
         numpy.subtract(logits, logits.max(), out=weights)
-        weights *= self.sharpness
+        if self.sharpness != 1:
+            weights *= self.sharpness
         numpy.exp(weights, out=weights)
         if self.top_p < 1:
             return self._nucleus(weights, draw)
-        # Summed in blocks first: only one of them has to be gone through token by token.
-        blocks = self._room.reshape(-1, _BLOCK)
-        block, rest = _reached(blocks.sum(1), draw)
-        return block * _BLOCK + _reached(blocks[block], rest)[0]
+        # Summed in blocks first, as a product, which is the fastest sum there is: only one of them has to be gone
+        # through token by token.
+        block, rest = _reached(self._blocks @ self._ones, draw)
+        return block * _BLOCK + _reached(self._blocks[block], rest)[0]
 
     def _nucleus(self, weights: Any, draw: float) -> int:
         # All tokens below this weight together weigh less than what may be left out, so none of them is in.
