@@ -1,6 +1,7 @@
 """What judging costs beside generation: time to the first verdict, and the wall time of both at once.
 
-The embedded model answers through transformers; attempts are stored and judged as in a run.
+The embedded model answers, through llama.cpp, which has a process of its own, and through transformers, which
+shares the interpreter with the judge; attempts are stored and judged as in a run.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from contest import Contest, Turn, Turns, spread
 
 from forge import benchmarks
 from forge.attempt import attempts
-from forge.config import EMBEDDED
+from forge.config import EMBEDDED, resolve
 from forge.domains.python import PythonDomain
 from forge.folder import Judged
-from forge.generators.transformers import TransformersGenerator
+from forge.generators import GENERATORS
 from forge.prompts import NANO
 from forge.stream import attempt_and_judge, judge_all
 from forge.types import Attempt, Sampling
@@ -50,12 +51,13 @@ class Clock:
 
 
 @pytest.mark.timeout(3600)
-def test_verdicts_come_while_the_model_is_still_answering(contest: Contest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["llamacpp", "transformers"])
+def test_verdicts_come_while_the_model_is_still_answering(contest: Contest, tmp_path: Path, engine: str) -> None:
     size = PROBLEMS if contest.measure else 4
     samples = SAMPLES if contest.measure else 4
     problems = benchmarks.load("nano/dev")[:size]
     by_id = {problem.id: problem for problem in problems}
-    generator = TransformersGenerator(EMBEDDED, device="cpu", rows=ROWS)
+    generator = resolve(GENERATORS, engine, "generator")(EMBEDDED, device="cpu", rows=ROWS)
     folders, seeds = count(), {"streamed": count(), "apart": count()}
 
     def made(who: str) -> Iterator[Attempt]:
@@ -92,8 +94,8 @@ def test_verdicts_come_while_the_model_is_still_answering(contest: Contest, tmp_
         return spread([turn.each[place] for turn in turns])
 
     contest.report(
-        "overlap",
-        f"{samples} attempts at each of {size} problems, judged while the embedded model answers",
+        f"overlap-{engine}",
+        f"{samples} attempts at each of {size} problems, judged while {engine} answers with the embedded model",
         ["", "seconds to the first verdict", "seconds in all, or of the slower alone"],
         [
             ["streamed", seconds(0, ours), seconds(1, ours)],

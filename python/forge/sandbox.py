@@ -174,7 +174,7 @@ class Sandbox:
             if name not in levels:
                 raise SandboxError(f"no isolation level {name!r}", hint=f"use one of {', '.join(levels)}")
         self.limits = limits
-        self.workers = workers if workers is not None else len(os.sched_getaffinity(0))
+        self.workers = workers if workers is not None else _core.processors()
         self._readable = _shown(readable)
         library, covered = installed.library()
         try:

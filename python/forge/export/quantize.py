@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from forge import _core
 from forge.errors import ConfigError
 from forge.export.gguf import configuration, write_model
 from forge.llama.process import Process
@@ -32,7 +33,7 @@ def write_quantized(folder: Path, out: Path, precision: str, name: str = "") -> 
     process = Process([])
     try:
         write_model(folder, Path(plain), "f16", name)
-        process.ask(do="quantize", source=plain, out=str(out), precision=precision, threads=os.cpu_count() or 1)
+        process.ask(do="quantize", source=plain, out=str(out), precision=precision, threads=_core.processors())
     finally:
         process.close()
         Path(plain).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from forge import models
+from forge import _core, models
 from forge.config import AS_IT_COMES, EngineConfig
 from forge.errors import ConfigError, GeneratorError
 from forge.generators import live
@@ -204,7 +204,7 @@ class VllmGenerator:
         if self.device == "cpu":
             if engine.gpus > 1:
                 raise ConfigError(f"engine.gpus is {engine.gpus}, but there is none here", "engine.gpus = 1")
-            threads = engine.threads or max(1, len(os.sched_getaffinity(0)) // engine.replicas)
+            threads = engine.threads or max(1, _core.processors() // engine.replicas)
             bound = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
             return [quiet | bound] * engine.replicas
         return [quiet | {"CUDA_VISIBLE_DEVICES": ",".join(part)} for part in _shares(self.device, engine)]

@@ -9,7 +9,6 @@ are consecutive. So a sequence that ends is replaced by the next, or by the last
 from __future__ import annotations
 
 import ctypes
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 import numpy
 from llama_cpp import llama_cpp as lib
 
+from forge import _core
 from forge.llama.sampling import Chooser
 
 CHUNK = 512
@@ -102,7 +102,7 @@ class Engine:
         if not self.model:
             raise _why(f"cannot load {path}")
         small = lib.llama_model_n_params(self.model) < _SMALL
-        self.threads = threads or (1 if small else _processors())
+        self.threads = threads or (1 if small else _core.processors())
         # Where the weights are not rounded, nothing else should be: this is what is compared with other engines.
         self.exact = lib.llama_model_ftype(self.model) == lib.LLAMA_FTYPE_ALL_F32
         self.vocabulary = lib.llama_model_get_vocab(self.model)
@@ -328,11 +328,6 @@ class Engine:
         if count < 0:
             raise _why("cannot tokenize")
         return list(room[:count])
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Room:

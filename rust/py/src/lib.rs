@@ -18,6 +18,12 @@ mod sandbox;
 mod shown;
 mod zygote;
 
+/// How many processors this process may use, where a quota of its control group says so a part of them.
+#[pyfunction]
+fn processors() -> usize {
+    forge_core::dedup::parallel::processors()
+}
+
 /// The native part of forge.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -35,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(dedup::distance, module)?)?;
     module.add_function(wrap_pyfunction!(dedup::nearest, module)?)?;
     module.add_function(wrap_pyfunction!(dedup::tokens, module)?)?;
+    module.add_function(wrap_pyfunction!(processors, module)?)?;
     module.add_function(wrap_pyfunction!(zygote::zygote, module)?)?;
     module.add("version", env!("CARGO_PKG_VERSION"))?;
     Ok(())
