@@ -87,7 +87,10 @@ def rendered() -> str:
     parts = ["# Command line", "", "Generated from the program; `make docs` writes it anew.", ""]
 
     def add(command: click.Command, name: str, parent: click.Context | None) -> None:
-        context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=name, parent=parent, max_content_width=100, terminal_width=100,
+            **command.context_settings,
+        )  # fmt: skip
         parts.extend([f"## {context.command_path}", "", "```", command.get_help(context), "```", ""])
         for child, below in sorted(getattr(command, "commands", {}).items()):
             add(below, child, context)
