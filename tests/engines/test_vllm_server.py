@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from forge.config import EMBEDDED, EngineConfig, TrainConfig
 from forge.errors import GeneratorError
 from forge.generators.server import ServerGenerator
 from forge.generators.transformers import TransformersGenerator
-from forge.models import location
+from forge.models import digest, location
 from forge.prompts import NANO
 from forge.trainers.lora import LoraTrainer
 from forge.types import Pair, Prompt, Sampling
@@ -29,6 +30,7 @@ if importlib.util.find_spec("vllm") is None:
     pytest.skip("needs .venv-vllm, in which make test runs it", allow_module_level=True)
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
+SMOKE = Path(__file__).parents[2] / "configs" / "smoke.toml"
 PROMPTS: list[Prompt] = [NANO.solve(problem) for problem in benchmarks.load("nano/dev")[:40]]
 ALONE = {
     "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -125,3 +127,22 @@ def test_an_adapter_that_is_not_the_trained_one_is_refused(
 def test_what_the_server_refuses_is_said(generator: ServerGenerator) -> None:
     with pytest.raises(GeneratorError, match=r"the server refuses \(400\): .*1024"):
         list(generator.generate(["word " * 3000], Sampling(0.0)))
+
+
+def test_a_whole_run_goes_through_the_server(server: EngineConfig, tmp_path: Path) -> None:
+    settings = (
+        "model.generator=server", f"engine.url={server.url}", f"engine.precision={server.precision}",
+        "controls.names=[]", "controls.teacher=false",
+    )  # fmt: skip
+    changes = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "forge", "run", str(SMOKE), "--out", str(tmp_path / "run"), *changes]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run" / "eval" / "adapter" / "greedy" / "attempts.jsonl").read_text().splitlines()
+    asked = {json.loads(row)["generator"] for row in rows}
+    assert len(asked) == 1
+    name = asked.pop()
+    assert name.startswith("server:")
+    assert name.endswith(f"+{digest(str(tmp_path / 'run' / 'adapter'))}")
+    assert "unproven" not in name
+    assert (tmp_path / "run" / "report.html").is_file()
