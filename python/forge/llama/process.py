@@ -15,7 +15,7 @@ from typing import Any
 from forge.children import Child
 from forge.errors import ConfigError, GeneratorError
 
-# Threads that sleep as soon as they have nothing to do take a quarter longer for a token, those that spin until
+# Threads that sleep as soon as they have nothing to do take a third longer for a token, those that spin until
 # there is something again take the sandbox's processors: these spin for the time between two products.
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "GOMP_SPINCOUNT": "2000"}
 
